@@ -1,0 +1,238 @@
+"""The seams: what a part must do to be plugged in. Contract tests for each are in ``grounded.testing``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from grounded.records import (
+    Change,
+    Condition,
+    Generation,
+    GeneratorRef,
+    KeyKind,
+    Parsed,
+    Prompt,
+    RawDocument,
+    VerifierRef,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A sparse vector: ``values[i]`` at position ``indices[i]``; indices ascending, unique, in [0, 2**32)."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a vector store keeps of a chunk: ids and filterable values, never text or spans.
+
+    ``id`` is a UUID; ``dense`` has shape ``(dimension,)``, float32, unit length, finite.
+    """
+
+    id: str
+    dense: Vector
+    sparse: SparseVector
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A point found; ``score`` is cosine similarity or BM25, higher is better."""
+
+    id: str
+    score: float
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Reads one place of one source.
+
+    ``source`` names the source, stable over time; together with tenant and key it makes a document's identity.
+    """
+
+    @property
+    def source(self) -> str:
+        """The name of the source, such as ``files`` or ``postgresql://host/db``; no credentials."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """What part of the source this connector covers, for people and for checkpoints."""
+        ...
+
+    def covers(self, key: str) -> bool:
+        """Whether a key lies in the part of the source that this connector lists."""
+        ...
+
+    def changes(self, checkpoint: Mapping[str, Any] | None) -> Iterator[Change]:
+        """Yield what is there now, or what changed since ``checkpoint``.
+
+        A connector that lists everything it covers ends with a ``Listing``; only a complete one lets the
+        ledger retire documents that were not named. One bad document is a ``Failed``, not an exception.
+
+        Raises:
+            SourceError: The source as a whole cannot be read.
+        """
+        ...
+
+
+class Parser(Protocol):
+    """Makes canonical text of bytes."""
+
+    def parse(self, raw: RawDocument) -> Parsed:
+        """Parse one document.
+
+        Raises:
+            ParseError: The document cannot be read; the subclass and the message say why.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Makes vectors of text. Thread-safe."""
+
+    @property
+    def identity(self) -> str:
+        """Model name and weights hash; vectors of different identities are never compared."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of this embedder's own tokenizer that fit one text, special tokens not counted."""
+        ...
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """``(start, end)`` in code points of every token of ``text``, in order, without special tokens."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Vector:
+        """Vectors of shape ``(len(texts), dimension)``, float32, unit length, in the order given."""
+        ...
+
+    def embed_query(self, text: str) -> Vector:
+        """The vector of a question: shape ``(dimension,)``, float32, unit length."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Keeps points and finds the nearest. Exact search; an acknowledged write is found by the next call."""
+
+    def declare(self, key: str, kind: KeyKind) -> None:
+        """Make a payload key filterable; declaring it again changes nothing."""
+        ...
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points; all are validated before any is written.
+
+        Raises:
+            StoreError: A point is malformed, or the store failed.
+        """
+        ...
+
+    def set_payload(self, ids: Sequence[str], payload: Mapping[str, Any]) -> None:
+        """Replace the given payload keys of existing points; other keys stay, vectors are not touched."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove points; unknown ids are ignored."""
+        ...
+
+    def dense(self, vector: Vector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+        """The nearest points by cosine similarity: highest first, ties by id."""
+        ...
+
+    def sparse(self, vector: SparseVector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+        """The best points by inner product with inverse document frequency; highest first, ties by id."""
+        ...
+
+    def ids(self) -> Iterator[str]:
+        """Every id in the store, in no promised order."""
+        ...
+
+    def existing(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that the store holds."""
+        ...
+
+    def count(self, condition: Condition | None = None) -> int:
+        """How many points there are."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything written so far survives a crash."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release; the store cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes an answer to a prompt. Thread-safe."""
+
+    @property
+    def ref(self) -> GeneratorRef:
+        """Name, label and arguments, for the answer and its record."""
+        ...
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of the model's context window; None when unknown."""
+        ...
+
+    def generate(self, prompt: Prompt) -> Generation:
+        """Write the whole answer.
+
+        Raises:
+            GenerationError: The model cannot be reached, failed, or returned rubbish. A provider's filter or
+                refusal is not an error: it is ``Generation.finish``.
+        """
+        ...
+
+    def stream(self, prompt: Prompt) -> Iterator[Generation]:
+        """Write the answer in pieces; each carries new text only, the last one ``finish``, model and usage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an entailment model says of one (window, claim) pair.
+
+    ``support``, ``contradiction`` and ``neither`` lie in [0, 1] and add up to 1. ``span`` is the deciding part
+    of the window (code points in the window); None means the whole window.
+    """
+
+    support: float
+    contradiction: float
+    neither: float
+    span: tuple[int, int] | None = None
+    reason: str = ""
+
+
+class EntailmentModel(Protocol):
+    """Judges whether a window of evidence supports or contradicts a claim. Thread-safe."""
+
+    @property
+    def ref(self) -> VerifierRef:
+        """Name, version, arguments and whether its numbers are calibrated probabilities."""
+        ...
+
+    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+        """Judge ``(window, claim)`` pairs, in the order given; windows are at most a few sentences long."""
+        ...

@@ -1,0 +1,108 @@
+"""Where in its origin a slice of canonical text lies: page, row, slide, heading, message."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import ConfigDict, model_validator
+
+from grounded.records.base import Record, Span
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "page": ("number",),
+    "box": ("page", "left", "bottom", "right", "top"),
+    "sheet_row": ("sheet", "row"),
+    "table_row": ("table", "row"),
+    "slide": ("number",),
+    "heading": ("path",),
+    "mail_part": ("part",),
+    "json_pointer": ("pointer",),
+    "line": ("number",),
+    "stream": ("topic", "partition", "offset"),
+    "front_matter": (),
+}
+"""The kinds this release writes, each with the fields it must carry. Other kinds are allowed."""
+
+_Field = str | int | float | bool | tuple[str, ...] | None
+
+
+class Locator(Record):
+    """A place in the origin of a document: an open set of kinds, each with its own fields.
+
+    ``Locator(kind="page", number=3)``, ``Locator(kind="sheet_row", sheet="Prices", row=12)``,
+    ``Locator(kind="heading", path=("Warranty", "Kettles"))``. Pages, rows, slides and lines count from 1;
+    rows count as the origin shows them (the header of a sheet is row 1); boxes are PDF points from the
+    lower left corner.
+
+    Attributes:
+        kind: What sort of place; see ``KINDS``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _Field]
+
+    kind: str
+
+    @model_validator(mode="after")
+    def _has_its_fields(self) -> Self:
+        missing = [name for name in KINDS.get(self.kind, ()) if name not in self.fields]
+        if missing:
+            raise ValueError(f"a {self.kind!r} locator needs {', '.join(missing)}")
+        return self
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of this kind, without ``kind``."""
+        return dict(self.__pydantic_extra__ or {})
+
+    def __hash__(self) -> int:
+        return hash((self.kind, tuple(sorted(self.fields.items(), key=lambda item: item[0]))))
+
+    def label(self) -> str:
+        """A short text for people, such as ``page 3`` or ``Prices row 12``."""
+        fields = self.fields
+        match self.kind:
+            case "page" | "slide" | "line":
+                return f"{self.kind} {fields['number']}"
+            case "sheet_row":
+                return f"{fields['sheet']} row {fields['row']}"
+            case "table_row":
+                return f"{fields['table']} row {fields['row']}"
+            case "heading":
+                return " › ".join(fields["path"])
+            case "mail_part":
+                return f"mail {fields['part']}"
+            case "json_pointer":
+                line = fields.get("line")
+                pointer = fields["pointer"] or "/"
+                return f"line {line} {pointer}" if line else str(pointer)
+            case "stream":
+                return f"{fields['topic']}[{fields['partition']}] offset {fields['offset']}"
+            case "box":
+                return f"page {fields['page']}"
+            case _:
+                return " ".join([self.kind, *(str(value) for value in fields.values())])
+
+
+class Segment(Record):
+    """A stretch of canonical text and the place it comes from.
+
+    Segments of one document are sorted by start, then by longest first; segments of different kinds may
+    overlap (a heading's section runs over several pages), those of one kind nest or follow each other.
+    """
+
+    span: Span
+    locator: Locator
+
+
+def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
+    """The locators of all segments that share text with ``span``, in document order, innermost heading only."""
+    found = [segment for segment in segments if segment.span.overlaps(span)]
+    headings = [segment for segment in found if segment.locator.kind == "heading"]
+    inner = min(headings, key=lambda segment: len(segment.span), default=None)
+    # A span over several sections keeps the one it starts in.
+    starting = [s for s in headings if s.span.start <= span.start < s.span.end]
+    if starting:
+        inner = min(starting, key=lambda segment: len(segment.span))
+    keep = [s for s in found if s.locator.kind != "heading" or s is inner]
+    return tuple(dict.fromkeys(segment.locator for segment in keep if segment.locator.kind != "front_matter"))

@@ -1,0 +1,266 @@
+"""Evidence, citations, claims and the report that adds them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from grounded.records.base import Record, Span
+from grounded.records.documents import Passage
+from grounded.records.locators import Locator
+
+Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
+CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
+
+_WORST_FIRST: tuple[Verdict, ...] = (
+    "contradicted",
+    "check_failed",
+    "unsupported",
+    "supported",
+    "not_a_claim",
+)
+
+Probability = Field(default=None, ge=0.0, le=1.0)
+
+
+class Evidence(Record):
+    """The exact place in a source that speaks for or against a claim; ``text == canonical[span]``.
+
+    Attributes:
+        span: Place in the canonical text of ``version``, or in the given text of the passage.
+        score: Raw strength in [0, 1], higher is stronger; not a probability.
+    """
+
+    passage_id: str
+    document_id: str | None = None
+    version: str | None = None
+    title: str = ""
+    uri: str = ""
+    span: Span
+    text: str
+    locators: tuple[Locator, ...] = ()
+    relation: Literal["supports", "contradicts"]
+    score: float = Field(ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _span_fits(self) -> Self:
+        if len(self.span) != len(self.text):
+            raise ValueError("the span of evidence must be as long as its text")
+        return self
+
+    def place(self) -> str:
+        """A short text for people: title and locators."""
+        return " · ".join([self.title, *(locator.label() for locator in self.locators)])
+
+
+class Citation(Record):
+    """A marker the answer carries, bound to a passage and judged.
+
+    Attributes:
+        marker: As written, such as ``[2]``.
+        span: Place of the marker in the answer.
+        number: The ``n`` of ``[n]``; None when it is not a number.
+        passage_id: ``passages[n-1].id``; None when the marker points nowhere.
+        status: ``correct`` (the passage supports the claim), ``wrong_source`` (it does not), ``dangling``
+            (no such passage), ``redundant`` (the same passage is cited twice for one claim), ``unchecked``
+            (the claim could not be checked, or there is none).
+        evidence: What in the cited passage supports the claim.
+    """
+
+    marker: str
+    span: Span
+    number: int | None = None
+    passage_id: str | None = None
+    title: str = ""
+    uri: str = ""
+    status: CitationStatus = "unchecked"
+    evidence: tuple[Evidence, ...] = ()
+
+
+class ClaimPart(Record):
+    """A part of a compound claim with a verdict of its own; ``span`` lies in the answer."""
+
+    text: str
+    span: Span
+    verdict: Verdict
+    reason: str = ""
+
+
+class Claim(Record):
+    """One sentence of an answer and what the sources say about it.
+
+    Attributes:
+        text: ``answer[span]``.
+        support: Probability that the sources support it; None while uncalibrated or failed.
+        contradiction: Probability that they contradict it; None while uncalibrated or failed.
+        score: The verifier's raw number in [0, 1], higher means better supported; None when nothing was scored.
+        conflict: Sources disagree, and none of them is in force over the others.
+        evidence: Best first; both sides when the sources conflict.
+        citations: The markers that belong to this sentence.
+        reason: Why, in words.
+    """
+
+    text: str
+    span: Span
+    verdict: Verdict
+    support: float | None = Probability
+    contradiction: float | None = Probability
+    score: float | None = Probability
+    conflict: bool = False
+    parts: tuple[ClaimPart, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if len(self.span) != len(self.text):
+            raise ValueError("the span of a claim must be as long as its text")
+        if self.parts and self.verdict != worst_verdict(part.verdict for part in self.parts):
+            raise ValueError("the verdict of a claim is the worst of its parts")
+        if self.verdict == "check_failed" and (self.support is not None or self.contradiction is not None):
+            raise ValueError("a failed check has no probabilities")
+        return self
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the verdict is ``supported``."""
+        return self.verdict == "supported"
+
+
+class VerifierRef(Record):
+    """Which verifier judged, with the arguments it was built with."""
+
+    name: str
+    version: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    calibrated: bool = False
+
+
+class Report(Record):
+    """What the verifier found, sentence by sentence.
+
+    Build it with ``Report.of``: the figures follow from the claims, and a report whose figures do not is refused.
+
+    Attributes:
+        groundedness: ``supported / (supported + contradicted + unsupported + check_failed)``; None when there
+            is nothing to check.
+        complete: False when anything is ``check_failed``.
+        citation_precision: Cited (claim, passage) pairs whose passage supports the claim / all cited pairs;
+            None without citations. After ALCE (Gao et al. 2023, section 3).
+        citation_recall: Supported claims with at least one correct marker / supported claims; None without
+            supported claims.
+        citations: Every marker of the answer in order, those outside claims too.
+        text: The answer the report speaks of.
+    """
+
+    claims: tuple[Claim, ...]
+    groundedness: float | None = Probability
+    complete: bool
+    citation_precision: float | None = Probability
+    citation_recall: float | None = Probability
+    verifier: VerifierRef
+    passages: tuple[Passage, ...] = ()
+    stray_citations: tuple[Citation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    text: str
+
+    @classmethod
+    def of(
+        cls,
+        claims: Iterable[Claim],
+        *,
+        text: str,
+        passages: Sequence[Passage],
+        verifier: VerifierRef,
+        stray_citations: Iterable[Citation] = (),
+        warnings: Iterable[str] = (),
+    ) -> Report:
+        """A report whose figures are computed from its claims."""
+        kept, stray = tuple(claims), tuple(stray_citations)
+        return cls(
+            claims=kept,
+            **_figures(kept, stray),
+            verifier=verifier,
+            passages=tuple(passages),
+            stray_citations=stray,
+            warnings=tuple(warnings),
+            text=text,
+        )
+
+    @model_validator(mode="after")
+    def _figures_follow_from_claims(self) -> Self:
+        for name, expected in _figures(self.claims, self.stray_citations).items():
+            if getattr(self, name) != expected:
+                raise ValueError(f"{name} must be {expected!r}, which is what the claims say")
+        if any(claim.span.slice(self.text) != claim.text for claim in self.claims):
+            raise ValueError("every claim must be a slice of the report's text")
+        return self
+
+    @property
+    def supported(self) -> tuple[Claim, ...]:
+        """Claims with that verdict, in order."""
+        return self._with("supported")
+
+    @property
+    def contradicted(self) -> tuple[Claim, ...]:
+        """Claims with that verdict, in order."""
+        return self._with("contradicted")
+
+    @property
+    def unsupported(self) -> tuple[Claim, ...]:
+        """Claims with that verdict, in order."""
+        return self._with("unsupported")
+
+    @property
+    def failed(self) -> tuple[Claim, ...]:
+        """Claims whose check failed, in order."""
+        return self._with("check_failed")
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Every marker of the answer, in order of place."""
+        found = [citation for claim in self.claims for citation in claim.citations]
+        return tuple(sorted([*found, *self.stray_citations], key=lambda citation: citation.span.start))
+
+    def worst(self, count: int = 1) -> tuple[Claim, ...]:
+        """The ``count`` claims that most need a look: worst verdict first, then lowest score, then order."""
+        ranked = sorted(
+            (claim for claim in self.claims if claim.verdict not in ("supported", "not_a_claim")),
+            key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.score or 0.0, claim.span.start),
+        )
+        return tuple(ranked[:count])
+
+    def _with(self, verdict: Verdict) -> tuple[Claim, ...]:
+        return tuple(claim for claim in self.claims if claim.verdict == verdict)
+
+
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of a whole from its parts: contradicted < check_failed < unsupported < supported.
+
+    Parts that are no claim do not count; when all are, or there are none, neither is the whole.
+    """
+    return min(verdicts, key=_WORST_FIRST.index, default="not_a_claim")
+
+
+def groundedness_of(verdicts: Iterable[Verdict]) -> float | None:
+    """``supported / (supported + contradicted + unsupported + check_failed)``; None when nothing is to check."""
+    checked = [verdict for verdict in verdicts if verdict != "not_a_claim"]
+    return checked.count("supported") / len(checked) if checked else None
+
+
+def _figures(claims: Sequence[Claim], stray: Sequence[Citation]) -> dict[str, Any]:
+    supported = [claim for claim in claims if claim.is_supported]
+    # ALCE counts (claim, passage) pairs: citing one passage twice for one claim is one pair, not two.
+    pairs = [c for claim in claims if claim.verdict != "not_a_claim" for c in claim.citations if c.status != "redundant"]
+    pairs += [citation for citation in stray if citation.status == "dangling"]
+    correct = sum(citation.status == "correct" for citation in pairs)
+    cited = sum(any(c.status == "correct" for c in claim.citations) for claim in supported)
+    return {
+        "groundedness": groundedness_of(claim.verdict for claim in claims),
+        "complete": all(claim.verdict != "check_failed" for claim in claims),
+        "citation_precision": correct / len(pairs) if pairs else None,
+        "citation_recall": cited / len(supported) if supported else None,
+    }
