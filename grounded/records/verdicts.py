@@ -254,7 +254,13 @@ def groundedness_of(verdicts: Iterable[Verdict]) -> float | None:
 def _figures(claims: Sequence[Claim], stray: Sequence[Citation]) -> dict[str, Any]:
     supported = [claim for claim in claims if claim.is_supported]
     # ALCE counts (claim, passage) pairs: citing one passage twice for one claim is one pair, not two.
-    pairs = [c for claim in claims if claim.verdict != "not_a_claim" for c in claim.citations if c.status != "redundant"]
+    pairs = [
+        c
+        for claim in claims
+        if claim.verdict != "not_a_claim"
+        for c in claim.citations
+        if c.status != "redundant"
+    ]
     pairs += [citation for citation in stray if citation.status == "dangling"]
     correct = sum(citation.status == "correct" for citation in pairs)
     cited = sum(any(c.status == "correct" for c in claim.citations) for claim in supported)
