@@ -28,7 +28,7 @@ class Budget(Record):
     Attributes:
         limit: Tokens the model's window holds.
         reserved: Tokens kept free for the answer.
-        parts: Tokens by part (``system``, ``question``, ``evidence``, ``history``, ``overhead``); they add up to ``used``.
+        parts: Tokens by part (``system``, ``question``, ``evidence``, ``history``, ``overhead``); the sum is ``used``.
         exact: Whether the counts are the model's own; False means a stated margin was added.
         encoding: The encoding that counted.
     """

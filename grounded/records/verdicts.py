@@ -255,11 +255,7 @@ def _figures(claims: Sequence[Claim], stray: Sequence[Citation]) -> dict[str, An
     supported = [claim for claim in claims if claim.is_supported]
     # ALCE counts (claim, passage) pairs: citing one passage twice for one claim is one pair, not two.
     pairs = [
-        c
-        for claim in claims
-        if claim.verdict != "not_a_claim"
-        for c in claim.citations
-        if c.status != "redundant"
+        c for claim in claims if claim.verdict != "not_a_claim" for c in claim.citations if c.status != "redundant"
     ]
     pairs += [citation for citation in stray if citation.status == "dangling"]
     correct = sum(citation.status == "correct" for citation in pairs)
