@@ -1,0 +1,1 @@
+"""Finding passages: vector stores, filters, lexical vectors, fusion and search."""

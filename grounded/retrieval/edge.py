@@ -1,0 +1,360 @@
+"""The embedded vector store: Qdrant's engine in this process, searched exactly.
+
+Rules of the engine that this wrapper keeps, all measured: a second opening damages the first holder's files
+before it is refused, so our own lock comes first; a refused update returns after the next opening, so
+everything is checked before; every call holds the interpreter lock, so batches are small; a full disk ends
+the process with a bus error, so free space is checked before every write; errors are bare ``Exception``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qdrant_edge
+
+from grounded.errors import (
+    EmbedderMismatchError,
+    KnowledgeBaseNotFoundError,
+    SchemaError,
+    StoreError,
+    UsageError,
+)
+from grounded.protocols import Point, Scored, SparseVector
+from grounded.records import Condition, KeyKind
+from grounded.retrieval.engine import (
+    DENSE,
+    SCHEMA_TYPES,
+    SPARSE,
+    EdgeDialect,
+    configuration,
+    edge_point,
+    edge_sparse,
+    translated,
+)
+from grounded.retrieval.filters import SYSTEM_KEYS, key_of, path_of, translate
+from grounded.retrieval.locking import FileLock
+from grounded.retrieval.points import (
+    check_declaration,
+    check_dense,
+    check_ids,
+    check_payload,
+    check_points,
+    check_sparse,
+)
+from grounded.retrieval.ranking import ranked
+
+if TYPE_CHECKING:
+    from grounded.protocols import Vector
+
+log = logging.getLogger(__name__)
+
+BATCH_POINTS = 100
+"""Points per update: about 2 ms in which no other thread of the process runs."""
+PAGE_IDS = 1000
+LARGE_POINTS = 250_000
+"""Above this many points an exact search takes tens of milliseconds; a Qdrant server with an index is better."""
+RESERVE_BYTES = 64 * 2**20
+"""Free space that must stay: two log files of 32 MiB are filled in place, then pages of indexes."""
+LAYOUT = 1
+
+
+class EdgeStore:
+    """A vector store in a folder, held by one process at a time. Thread-safe; implements ``VectorStore``.
+
+    Searches compare with every point that passes the filter, so nothing is ever missed; that stays fast up
+    to about 250,000 points, above which a Qdrant server is the better store (``is_large``).
+
+    Args:
+        path: The store's folder; created mode 0700 with ``create``.
+        dimension: Length of the dense vectors.
+        create: Make the store when there is none; an existing one is opened as it is.
+
+    Raises:
+        KnowledgeBaseLockedError: Another process, or this one, holds the folder.
+        KnowledgeBaseNotFoundError: There is no store and ``create`` is false.
+        EmbedderMismatchError: The store holds vectors of another dimension.
+        SchemaError: The folder was written by a newer release, or its description is damaged.
+        StoreError: The engine cannot open it.
+    """
+
+    def __init__(self, path: Path, *, dimension: int, create: bool) -> None:
+        if dimension < 1:
+            raise UsageError(f"A vector has at least one dimension, not {dimension}.")
+        self._path = Path(path)
+        self._dimension = dimension
+        self._guard = threading.RLock()
+        self._pid = os.getpid()
+        if not create and not _description(self._path).exists():
+            raise KnowledgeBaseNotFoundError(f"There is no vector store at {self._path}.")
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FileLock(self._path / "lock")
+        self._shard: Any = None
+        try:
+            self._shard = self._open()
+            self._kinds = self._declared()
+            for key in SYSTEM_KEYS:
+                self.declare(key, SYSTEM_KEYS[key])
+            _make_private(self._path)
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def dimension(self) -> int:
+        """Length of the dense vectors."""
+        return self._dimension
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many points that a Qdrant server with an index would answer faster."""
+        return self.count() > LARGE_POINTS
+
+    def declare(self, key: str, kind: KeyKind) -> None:
+        """Make a payload key filterable; declaring it again changes nothing.
+
+        Raises:
+            UsageError: The key is reserved, unusable, or was declared with another kind.
+            StoreError: The store is closed or failed.
+        """
+        with self._guard:
+            if check_declaration(key, kind, self._kinds):
+                operation = qdrant_edge.UpdateOperation.create_field_index(path_of(key), SCHEMA_TYPES[kind])
+                self._update(operation)
+                self._kinds = {**self._kinds, key: kind}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points; all are validated before any is written. Survives the end of the process at once.
+
+        Raises:
+            StoreError: A point is malformed, the disk is full, or the store failed.
+        """
+        checked = check_points(points, self._dimension, self._kinds)
+        for start in range(0, len(checked), BATCH_POINTS):
+            batch = [edge_point(point) for point in checked[start : start + BATCH_POINTS]]
+            self._update(qdrant_edge.UpdateOperation.upsert_points(batch))
+
+    def set_payload(self, ids: Sequence[str], payload: Mapping[str, Any]) -> None:
+        """Replace the given payload keys of existing points; unknown ids are ignored.
+
+        Raises:
+            StoreError: The payload is malformed, or the store failed.
+        """
+        values = check_payload(payload, self._kinds)
+        wanted = check_ids(ids)
+        with self._guard:
+            # The engine logs the update, then refuses it when a point is missing.
+            present = self.existing(wanted)
+            known: list[Any] = [each for each in wanted if each in present]
+            for start in range(0, len(known), PAGE_IDS):
+                part = known[start : start + PAGE_IDS]
+                self._update(qdrant_edge.UpdateOperation.set_payload(part, values))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove points; unknown ids are ignored.
+
+        Raises:
+            StoreError: An id is malformed, or the store failed.
+        """
+        wanted: list[Any] = check_ids(ids)
+        for start in range(0, len(wanted), PAGE_IDS):
+            self._update(qdrant_edge.UpdateOperation.delete_points(wanted[start : start + PAGE_IDS]))
+
+    def dense(self, vector: Vector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+        """The nearest points by cosine similarity in [-1, 1]: highest first, ties by id.
+
+        Raises:
+            StoreError: The vector is malformed, or the store failed.
+            UnknownNameError: The condition mentions an undeclared key.
+        """
+        query = check_dense(vector, self._dimension, unit=False)
+        return self._nearest(query, DENSE, limit, condition)
+
+    def sparse(self, vector: SparseVector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+        """The best points by inner product with inverse document frequency; highest first, ties by id.
+
+        Raises:
+            StoreError: The vector is malformed, or the store failed.
+            UnknownNameError: The condition mentions an undeclared key.
+        """
+        query = edge_sparse(check_sparse(vector))
+        return self._nearest(query, SPARSE, limit, condition) if vector.indices else []
+
+    def ids(self) -> Iterator[str]:
+        """Every id in the store, in no promised order; points written meanwhile may or may not be among them."""
+        offset: Any = None
+        while True:
+            request = qdrant_edge.ScrollRequest(offset=offset, limit=PAGE_IDS, with_payload=False, with_vector=False)
+            records, offset = self._call("scroll", request)
+            yield from (str(record.id) for record in records)
+            if offset is None:
+                return
+
+    def existing(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that the store holds.
+
+        Raises:
+            StoreError: An id is malformed, or the store failed.
+        """
+        wanted: list[Any] = check_ids(ids)
+        found: set[str] = set()
+        for start in range(0, len(wanted), PAGE_IDS):
+            part = wanted[start : start + PAGE_IDS]
+            records = self._call("retrieve", part, with_payload=False, with_vector=False)
+            found.update(str(record.id) for record in records)
+        return found
+
+    def count(self, condition: Condition | None = None) -> int:
+        """How many points there are, exactly."""
+        request = qdrant_edge.CountRequest(exact=True, filter=self._filter(condition))
+        return int(self._call("count", request))
+
+    def flush(self) -> None:
+        """Return when everything written so far survives a crash of the machine.
+
+        Raises:
+            StoreError: The disk is full, or the store failed.
+        """
+        with self._guard:
+            self._check_space()
+            self._call("flush")
+
+    def close(self) -> None:
+        """Flush and release; closing twice changes nothing.
+
+        Raises:
+            StoreError: The last writes could not be flushed; the store is released all the same.
+        """
+        with self._guard:
+            if self._shard is None:
+                return
+            try:
+                if self._pid == os.getpid():
+                    self.flush()
+                    _make_private(self._path)
+            finally:
+                self._release()
+
+    def __enter__(self) -> EdgeStore:
+        """The store itself; leaving the block closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _open(self) -> Any:
+        for leftover in self._path.glob("shard.new*"):
+            shutil.rmtree(leftover)
+        if not _description(self._path).exists():
+            self._create()
+        self._check_description()
+        with translated("open"):
+            return qdrant_edge.EdgeShard.load(str(self._path / "shard"))
+
+    def _create(self) -> None:
+        """Build under another name and rename: a store is whole or not there."""
+        self._check_space()
+        building = self._path / "shard.new"
+        building.mkdir(mode=0o700)
+        with translated("create"):
+            qdrant_edge.EdgeShard.create(str(building), configuration(self._dimension)).close()
+        content = {"layout": LAYOUT, "dimension": self._dimension, "engine": "qdrant-edge"}
+        (building / "store.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+        building.rename(self._path / "shard")
+
+    def _check_description(self) -> None:
+        try:
+            content = json.loads(_description(self._path).read_text(encoding="utf-8"))
+            layout, dimension = int(content["layout"]), int(content["dimension"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SchemaError(f"{_description(self._path)} is damaged: {error}") from error
+        if layout != LAYOUT:
+            raise SchemaError(
+                f"The vector store at {self._path} has layout {layout}; this release reads {LAYOUT}.",
+                fix="Upgrade grounded-rag to the release that wrote it.",
+            )
+        if dimension != self._dimension:
+            raise EmbedderMismatchError(
+                f"The vector store at {self._path} holds vectors of dimension {dimension}, not {self._dimension}.",
+                fix="Use the embedding model it was built with, or build a new knowledge base.",
+            )
+
+    def _declared(self) -> dict[str, KeyKind]:
+        schema = self._call("info").payload_schema
+        types = {str(name): kind for kind, name in SCHEMA_TYPES.items()}
+        return {key_of(path): types[str(info.data_type)] for path, info in schema.items()}
+
+    def _nearest(self, query: Any, using: str, limit: int, condition: Condition | None) -> list[Scored]:
+        wanted = self._filter(condition)
+
+        def fetch(count: int) -> list[Scored]:
+            request = qdrant_edge.QueryRequest(
+                limit=count,
+                query=qdrant_edge.Query.Nearest(query, using=using),
+                filter=wanted,
+                params=qdrant_edge.SearchParams(exact=True),
+                with_payload=False,
+                with_vector=False,
+            )
+            found = self._call("query", request)
+            return [Scored(id=str(each.id), score=float(each.score)) for each in found]
+
+        return ranked(fetch, limit)
+
+    def _filter(self, condition: Condition | None) -> Any:
+        return None if condition is None else translate(condition, EdgeDialect(), self._kinds)
+
+    def _update(self, operation: Any) -> None:
+        with self._guard:
+            self._check_space()
+            self._call("update", operation)
+
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        with self._guard:
+            if self._shard is None:
+                raise StoreError(f"The vector store at {self._path} is closed.", fix="Open it again.")
+            if self._pid != os.getpid():
+                raise StoreError(
+                    f"The vector store at {self._path} was opened by process {self._pid} and is held by it.",
+                    fix="Open the knowledge base after forking, in one process only.",
+                )
+            with translated(method):
+                return getattr(self._shard, method)(*arguments, **named)
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self._path).free
+        if free < RESERVE_BYTES:
+            raise StoreError(
+                f"The disk is full: {self._path} has {free // 2**20} MiB left and needs {RESERVE_BYTES // 2**20} MiB.",
+                fix="Free some space and run the same command again; nothing stored is lost.",
+            )
+
+    def _release(self) -> None:
+        shard, self._shard = self._shard, None
+        try:
+            if shard is not None and self._pid == os.getpid():
+                with translated("close"):
+                    shard.close()
+        finally:
+            self._lock.release()
+
+
+def _description(path: Path) -> Path:
+    return path / "shard" / "store.json"
+
+
+def _make_private(path: Path) -> None:
+    """Owner only; the engine creates its files by the user's mask, inside a folder that is closed already."""
+    path.chmod(0o700)
+    for folder, folders, files in os.walk(path):
+        for name in folders:
+            os.chmod(os.path.join(folder, name), 0o700)
+        for name in files:
+            os.chmod(os.path.join(folder, name), 0o600)

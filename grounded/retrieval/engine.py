@@ -1,0 +1,100 @@
+"""What the adapter to ``qdrant_edge`` says to it and hears from it: filters, points, settings, errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import qdrant_edge
+
+from grounded.errors import StoreError
+from grounded.protocols import Point, SparseVector
+from grounded.records import KeyKind
+
+DENSE, SPARSE = "dense", "bm25"
+
+SCHEMA_TYPES: Mapping[KeyKind, Any] = {
+    "keyword": qdrant_edge.PayloadSchemaType.Keyword,
+    "integer": qdrant_edge.PayloadSchemaType.Integer,
+    "float": qdrant_edge.PayloadSchemaType.Float,
+    "bool": qdrant_edge.PayloadSchemaType.Bool,
+}
+"""The payload index of every kind of key."""
+
+_FULL_DISK = ("no space left", "os error 28", "os error 112", "disk quota")
+
+
+class EdgeDialect:
+    """Filters as objects of ``qdrant_edge``."""
+
+    def combine(self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()) -> Any:
+        """A filter of filters."""
+        return qdrant_edge.Filter(must=list(must), should=list(should), must_not=list(must_not))
+
+    def among(self, key: str, values: list[str] | list[int]) -> Any:
+        """One of the values."""
+        return qdrant_edge.FieldCondition(key=key, match=qdrant_edge.MatchAny(values))
+
+    def is_bool(self, key: str, value: bool) -> Any:
+        """This boolean."""
+        # The binding takes Python's own True for the integer 1, which matches nothing; numpy's it takes right.
+        boolean: Any = np.bool_(value)
+        return qdrant_edge.FieldCondition(key=key, match=qdrant_edge.MatchValue(boolean))
+
+    def between(self, key: str, *, gte: float | None = None, lt: float | None = None) -> Any:
+        """A number in ``[gte, lt)``."""
+        return qdrant_edge.FieldCondition(key=key, range=qdrant_edge.RangeFloat(gte=gte, lt=lt))
+
+    def number(self, key: str, value: float) -> Any:
+        """This number."""
+        return qdrant_edge.FieldCondition(key=key, range=qdrant_edge.RangeFloat(gte=value, lte=value))
+
+    def absent(self, key: str) -> Any:
+        """No value, or an empty list."""
+        return qdrant_edge.IsEmptyCondition(key)
+
+
+@contextlib.contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the engine's errors into ours; they have no types, only texts."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except BaseException as error:
+        # A panic of the engine derives from BaseException; interrupts and exits of the user pass through.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise _store_error(doing, error) from error
+
+
+def _store_error(doing: str, error: BaseException) -> StoreError:
+    text = str(error)
+    if any(sign in text.lower() for sign in _FULL_DISK):
+        return StoreError(
+            f"The disk is full: the vector store refused to {doing}.",
+            fix="Free some space and run the same command again.",
+        )
+    return StoreError(f"The vector store failed to {doing}: {text}")
+
+
+def configuration(dimension: int) -> Any:
+    """Cosine and BM25 vectors, every update logged before it is acknowledged."""
+    return qdrant_edge.EdgeConfig(
+        vectors={DENSE: qdrant_edge.EdgeVectorParams(size=dimension, distance=qdrant_edge.Distance.Cosine)},
+        sparse_vectors={SPARSE: qdrant_edge.EdgeSparseVectorParams(modifier=qdrant_edge.Modifier.Idf)},
+        wal_enabled=True,
+    )
+
+
+def edge_point(point: Point) -> Any:
+    """A checked point as the engine's."""
+    vectors = {DENSE: point.dense, SPARSE: edge_sparse(point.sparse)}
+    return qdrant_edge.Point(point.id, vectors, dict(point.payload))
+
+
+def edge_sparse(vector: SparseVector) -> Any:
+    """A checked sparse vector as the engine's."""
+    return qdrant_edge.SparseVector(list(vector.indices), list(vector.values))
