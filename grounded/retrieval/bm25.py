@@ -1,0 +1,90 @@
+"""Lexical vectors: BM25 with the document's part computed here and the rarity of words by the store.
+
+    score(q, d) = Σ over t in q of  idf(t) · tf(t, d) · (k1 + 1) / (tf(t, d) + k1 · (1 - b + b · |d| / average))
+
+Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), equation 3.15. Both
+stores multiply by idf(t) = ln(1 + (N - n + 0.5) / (n + 0.5)), N points of which n have t. Computing the rest
+here makes both rank alike, and lets terms be the ones the rest of the package uses.
+
+The average length is a constant: a true average would change with every ingest and with it every stored
+vector.
+
+Measured on SciFact's training queries, XQuAD (English, German, Chinese, Thai) and 232 chunks of software
+documentation: nDCG@10 0.702, 0.969, 0.931, 0.958, 0.914 and 0.762, mean 0.872. ``k1`` from 0.9 to 1.8, ``b``
+from 0.4 to 1 and lengths from 60 to 256 move the mean between 0.863 and 0.874, so the usual constants stay,
+with the length that is best on SciFact. Pairs lift Thai from 0.33.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+
+from grounded.protocols import SparseVector
+from grounded.text.terms import Term, terms
+
+K1 = 1.2
+"""Saturation: how soon a repeated term stops adding."""
+B = 0.75
+"""How much a long text is held against it, from 0 (not at all) to 1."""
+AVERAGE_TERMS = 150.0
+"""Terms of a text of ordinary length, function words not counted."""
+
+_CODE = re.compile(r"[^\W_]+(?:[-‐‑–./:_][^\W_]+)+")
+_NUMBER = re.compile(r"[\d.]+")
+_JOINTS = str.maketrans("‐‑–", "---")
+_INDICES_KEPT = 200_000
+
+
+def document_vector(text: str) -> SparseVector:
+    """What a text is about: one value per distinct term, 0 < value < ``K1 + 1``."""
+    counts = Counter(_lexical_terms(text))
+    damping = K1 * (1 - B + B * counts.total() / AVERAGE_TERMS)
+    return _vector({term: count * (K1 + 1) / (count + damping) for term, count in counts.items()})
+
+
+def query_vector(text: str) -> SparseVector:
+    """What a question asks for: 1 for every distinct term; empty when it has function words only."""
+    return _vector(dict.fromkeys(_lexical_terms(text), 1.0))
+
+
+def _lexical_terms(text: str) -> list[str]:
+    """Stems without function words, codes also whole, neighbouring unspaced characters also in pairs."""
+    found = [term for term in terms(text) if not term.is_stop_word]
+    return [*(term.stem for term in found), *_pairs(found), *_codes(text)]
+
+
+def _codes(text: str) -> Iterable[str]:
+    """``K2-300`` and the like: joined parts with a digit among them, besides the parts themselves."""
+    for match in _CODE.finditer(text):
+        code = unicodedata.normalize("NFKC", match.group()).casefold().translate(_JOINTS)
+        if any(letter.isdigit() for letter in code) and not _NUMBER.fullmatch(code):
+            yield code
+
+
+def _pairs(found: list[Term]) -> Iterable[str]:
+    """A word of Chinese, Japanese or Thai is rarely one character: pairs tell words apart."""
+    for left, right in pairwise(found):
+        if left.end == right.start and len(left.text) == len(right.text) == 1:
+            yield left.text + right.text
+
+
+def _vector(weights: dict[str, float]) -> SparseVector:
+    merged: dict[int, float] = {}
+    for term, weight in weights.items():
+        index = _index(term)
+        # Two terms with one index are treated as one; among 100,000 terms about one in 40,000 is affected.
+        merged[index] = max(weight, merged.get(index, 0.0))
+    indices = tuple(sorted(merged))
+    return SparseVector(indices=indices, values=tuple(merged[index] for index in indices))
+
+
+@lru_cache(maxsize=_INDICES_KEPT)
+def _index(term: str) -> int:
+    """A place for a term: the same in every process and release."""
+    return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")

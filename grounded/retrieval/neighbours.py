@@ -1,0 +1,67 @@
+"""Passages that follow each other in one document version, read as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from grounded.records import Locator, Passage, Span
+
+SliceText = Callable[[str, str, int, int], str]
+"""``slice_text(document_id, version, start, end)``: code points ``[start, end)`` of the canonical text."""
+
+GAP_CHARACTERS = 80
+"""Text that may lie between neighbours: white space, a rule, a heading."""
+MERGED_CHARACTERS = 4000
+"""Longest merged passage; a longer one would crowd other evidence out of a prompt."""
+
+
+def merged(passages: Sequence[Passage], slice_text: SliceText) -> list[Passage]:
+    """The passages with neighbours of one document version joined, each group where its best member was.
+
+    A merged passage keeps the id and score of that member; its text is the canonical text of the united span,
+    its locators are those of all members in document order, without repetition.
+
+    Args:
+        passages: Best first.
+        slice_text: Canonical text of a document version.
+    """
+    place = {id(passage): number for number, passage in enumerate(passages)}
+    groups: list[list[Passage]] = []
+    for passage in sorted(passages, key=_reading_order):
+        if groups and _follows(groups[-1], passage):
+            groups[-1].append(passage)
+        else:
+            groups.append([passage])
+    groups.sort(key=lambda group: min(place[id(member)] for member in group))
+    return [_joined(group, min(group, key=lambda member: place[id(member)]), slice_text) for group in groups]
+
+
+def _reading_order(passage: Passage) -> tuple[str, str, int, int]:
+    end = passage.span.end if passage.span else 0
+    return (passage.document_id or "", passage.version or "", passage.offset, end)
+
+
+def _follows(group: Sequence[Passage], passage: Passage) -> bool:
+    first = group[0]
+    if first.span is None or passage.span is None or first.document_id is None or first.version is None:
+        return False
+    if (first.document_id, first.version) != (passage.document_id, passage.version):
+        return False
+    reached = _end(group)
+    near = passage.span.start - reached <= GAP_CHARACTERS
+    return near and max(reached, passage.span.end) - first.span.start <= MERGED_CHARACTERS
+
+
+def _end(group: Sequence[Passage]) -> int:
+    return max(member.span.end for member in group if member.span)
+
+
+def _joined(group: Sequence[Passage], best: Passage, slice_text: SliceText) -> Passage:
+    first = group[0]
+    if len(group) == 1 or first.span is None or first.document_id is None or first.version is None:
+        return best
+    span = Span(start=first.span.start, end=_end(group))
+    text = slice_text(first.document_id, first.version, span.start, span.end)
+    locators: tuple[Locator, ...] = tuple(dict.fromkeys(each for member in group for each in member.locators))
+    # Built, not copied: the length of the text is checked against the span.
+    return Passage(**{**dict(best), "span": span, "text": text, "locators": locators})

@@ -1,0 +1,187 @@
+"""Search: candidates by meaning and by words, fused, resolved to live passages, duplicates cited once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from grounded.errors import UsageError
+from grounded.protocols import Embedder, Scored, SparseVector, VectorStore
+from grounded.records import Condition, Passage, Record
+from grounded.retrieval.bm25 import query_vector
+from grounded.retrieval.fusion import Fused, fuse
+from grounded.retrieval.neighbours import SliceText, merged
+
+if TYPE_CHECKING:
+    from grounded.protocols import Vector
+
+log = logging.getLogger(__name__)
+
+Lookup = Callable[[Sequence[str]], Mapping[str, Sequence[Passage]]]
+"""The live passages, visible to the caller, of chunk ids; ids without one are left out."""
+
+CANDIDATES = 50
+"""Points taken from each ranking at first."""
+_DEEPER = 4
+
+
+class Found(Record):
+    """Why a passage was found.
+
+    Attributes:
+        dense_rank: Rank by meaning, from 1; None when it was not among the candidates.
+        dense: Cosine similarity to the question.
+        sparse_rank: Rank by words, from 1; None when it shares none or was not among the candidates.
+        sparse: BM25 score.
+    """
+
+    dense_rank: int | None = None
+    dense: float | None = None
+    sparse_rank: int | None = None
+    sparse: float | None = None
+
+
+class SearchResult(Record):
+    """Passages, best first, ties by chunk id.
+
+    Attributes:
+        passages: At most k; ``score`` is the fused score in (0, 1], 1 for first by meaning and by words.
+        found: Why each was found, in the same order; for merged neighbours the best of them.
+        best_dense: Highest cosine similarity of a live, visible chunk to the question; 0 without any.
+        examined: Candidates fused, those without a live, visible passage included.
+    """
+
+    passages: tuple[Passage, ...] = ()
+    found: tuple[Found, ...] = ()
+    best_dense: float = 0.0
+    examined: int = 0
+
+
+def search(
+    question: str,
+    *,
+    embedder: Embedder,
+    store: VectorStore,
+    lookup: Lookup,
+    k: int,
+    condition: Condition | None = None,
+    candidates: int = CANDIDATES,
+    slice_text: SliceText | None = None,
+    merge_neighbours: bool = False,
+) -> SearchResult:
+    """The passages most likely to answer a question.
+
+    Takes candidates by meaning and by words under the condition, fuses them, keeps what ``lookup`` knows as
+    live and visible, and fetches more until k passages remain or there are no more points. A text that
+    several documents share is returned once, in its first place, unless their effective dates, trust or
+    succession differ. Deterministic for a given store.
+
+    Args:
+        question: What is asked.
+        embedder: Makes the question's vector.
+        store: Holds the points.
+        lookup: Resolves chunk ids; what it leaves out never appears.
+        k: How many passages are wanted, at least 1.
+        condition: What points must satisfy; ``filters.visible_to`` belongs here.
+        candidates: Points taken from each ranking at first, at least k.
+        slice_text: Canonical text of a document version; needed to merge neighbours.
+        merge_neighbours: Join passages that follow each other in one document version into one.
+
+    Raises:
+        UsageError: The question is empty, k is below 1, or neighbours are to be merged without their text.
+        UnknownNameError: The condition mentions an undeclared key.
+        StoreError: The store failed.
+    """
+    if not question.strip():
+        raise UsageError("The question is empty.", fix="Ask something.")
+    if k < 1:
+        raise UsageError(f"A search returns at least 1 passage, not {k}.")
+    if merge_neighbours and slice_text is None:
+        raise UsageError("Merging neighbours needs the text between them.", fix="Pass slice_text.")
+    joining = slice_text if merge_neighbours else None
+    candidate_source = _Candidates(store, embedder.embed_query(question), query_vector(question), condition)
+    resolved: dict[str, Sequence[Passage]] = {}
+    depth = max(candidates, 2 * k)
+    while True:
+        fused = candidate_source.fetch(depth)
+        fresh = [each.id for each in fused if each.id not in resolved]
+        resolved.update({identity: () for identity in fresh} | dict(lookup(fresh) if fresh else {}))
+        passages = _chosen(fused, resolved, k, joining)
+        if len(passages) >= k or candidate_source.exhausted:
+            break
+        depth *= _DEEPER
+    log.debug("search: %d candidates, %d passages", len(fused), len(passages))
+    return SearchResult(
+        passages=tuple(passages),
+        found=tuple(candidate_source.why(passage.id) for passage in passages),
+        best_dense=candidate_source.best_dense(resolved),
+        examined=len(fused),
+    )
+
+
+class _Ranking(NamedTuple):
+    ranks: dict[str, int]
+    scores: dict[str, float]
+
+    @classmethod
+    def of(cls, found: Sequence[Scored]) -> _Ranking:
+        ranks = {each.id: rank for rank, each in enumerate(found, start=1)}
+        return cls(ranks, {each.id: each.score for each in found})
+
+
+class _Candidates:
+    """Two rankings of one question, as deep as asked for."""
+
+    def __init__(self, store: VectorStore, dense: Vector, sparse: SparseVector, condition: Condition | None) -> None:
+        self._store, self._condition = store, condition
+        self._dense_query, self._sparse_query = dense, sparse
+        self._dense = self._sparse = _Ranking({}, {})
+        self.exhausted = False
+
+    def fetch(self, depth: int) -> list[Fused]:
+        """The best ``depth`` of each ranking, fused."""
+        dense = self._store.dense(self._dense_query, limit=depth, condition=self._condition)
+        sparse = self._store.sparse(self._sparse_query, limit=depth, condition=self._condition)
+        self._dense, self._sparse = _Ranking.of(dense), _Ranking.of(sparse)
+        self.exhausted = len(dense) < depth and len(sparse) < depth
+        return fuse([list(self._dense.ranks), list(self._sparse.ranks)])
+
+    def why(self, identity: str) -> Found:
+        """The ranks and scores of one id."""
+        return Found(
+            dense_rank=self._dense.ranks.get(identity),
+            dense=self._dense.scores.get(identity),
+            sparse_rank=self._sparse.ranks.get(identity),
+            sparse=self._sparse.scores.get(identity),
+        )
+
+    def best_dense(self, resolved: Mapping[str, Sequence[Passage]]) -> float:
+        """The highest cosine of an id that has a passage; what the caller may not see never counts."""
+        return max((score for identity, score in self._dense.scores.items() if resolved[identity]), default=0.0)
+
+
+def _chosen(
+    fused: Sequence[Fused], resolved: Mapping[str, Sequence[Passage]], k: int, slice_text: SliceText | None
+) -> list[Passage]:
+    """The first k passages after duplicates, and neighbours when their text is given, have become one."""
+    unique: dict[object, Passage] = {}
+    for each in fused:
+        for passage in resolved[each.id]:
+            meaning = (
+                passage.text,
+                passage.effective_from,
+                passage.effective_to,
+                passage.supersedes,
+                passage.trust,
+            )
+            unique.setdefault(meaning, passage.model_copy(update={"score": each.score}))
+    ordered = list(unique.values())
+    if slice_text is None:
+        return ordered[:k]
+    taken = k
+    groups = merged(ordered[:taken], slice_text)
+    while len(groups) < k and taken < len(ordered):
+        taken += k - len(groups)
+        groups = merged(ordered[:taken], slice_text)
+    return groups[:k]
