@@ -90,7 +90,7 @@ def _conditions_for(key: str, wanted: object) -> list[Condition]:
         return [AnyOf(key=key, values=(wanted,))]
     if isinstance(wanted, Mapping):
         return [_operator(key, str(operator), value) for operator, value in wanted.items()]
-    if isinstance(wanted, Sequence):
+    if isinstance(wanted, Sequence) and not isinstance(wanted, (bytes, bytearray)):
         return [AnyOf(key=key, values=_scalars(key, wanted))]
     raise UsageError(
         f"The filter on {key!r} has a {type(wanted).__name__}.",

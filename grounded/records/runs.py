@@ -67,6 +67,25 @@ class IngestReport(Record):
         """Whether nothing was lost, skipped, refused or interrupted."""
         return not (self.failures or self.retirement_refused or self.interrupted)
 
+    def plus(self, other: IngestReport) -> IngestReport:
+        """Both runs as one: counts added, lists joined, the earlier start kept."""
+        counts = ("added", "updated", "unchanged", "retired")
+        return self.model_copy(
+            update={
+                "sources": tuple(dict.fromkeys((*self.sources, *other.sources))),
+                **{
+                    f"documents_{c}": getattr(self, f"documents_{c}") + getattr(other, f"documents_{c}") for c in counts
+                },
+                "chunks_embedded": self.chunks_embedded + other.chunks_embedded,
+                "chunks_reused": self.chunks_reused + other.chunks_reused,
+                "failures": (*self.failures, *other.failures),
+                "warnings": (*self.warnings, *other.warnings),
+                "retirement_refused": " ".join(filter(None, (self.retirement_refused, other.retirement_refused))),
+                "interrupted": self.interrupted or other.interrupted,
+                "seconds": self.seconds + other.seconds,
+            }
+        )
+
 
 class SourceStatus(Record):
     """One source in a knowledge base."""
@@ -83,7 +102,8 @@ class Status(Record):
 
     Attributes:
         chunks: Distinct live chunks by the ledger.
-        points: Points in the vector store; equal to ``chunks`` unless something drifted.
+        points: Points in the vector store, equal to ``chunks`` unless something drifted; None when another
+            process holds the store and only the ledger could be read.
         restricted: Whether any live document has principals.
         bytes_on_disk: Size of the folder.
     """
@@ -91,7 +111,7 @@ class Status(Record):
     path: str
     documents: int
     chunks: int
-    points: int
+    points: int | None = None
     sources: tuple[SourceStatus, ...] = ()
     embedder: str
     dimension: int
@@ -103,4 +123,4 @@ class Status(Record):
     @property
     def drifted(self) -> bool:
         """Whether ledger and store disagree."""
-        return self.chunks != self.points
+        return self.points is not None and self.chunks != self.points

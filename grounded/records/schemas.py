@@ -1,0 +1,69 @@
+"""The JSON schema of every record, written to files that other languages can use.
+
+python -m grounded.records.schemas docs/schemas
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from grounded.records.answers import Answer, AnswerRecord, Event, Generation
+from grounded.records.base import SCHEMA, Record
+from grounded.records.documents import Chunk, Document, Parsed, Passage
+from grounded.records.prompts import Prompt
+from grounded.records.runs import IngestReport, Status
+from grounded.records.verdicts import Claim, Report
+
+PUBLISHED: tuple[type[Record], ...] = (
+    Answer,
+    AnswerRecord,
+    Chunk,
+    Claim,
+    Document,
+    Generation,
+    IngestReport,
+    Parsed,
+    Passage,
+    Prompt,
+    Report,
+    Status,
+)
+
+
+def schema_of(record: type[Record]) -> dict[str, Any]:
+    """The JSON schema (2020-12) of what ``record.to_json`` writes."""
+    return _document(record.__name__, record.model_json_schema(mode="serialization"))
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every published schema by file name."""
+    from pydantic import TypeAdapter
+
+    found = {f"{record.__name__}.json": schema_of(record) for record in PUBLISHED}
+    found["Event.json"] = _document("Event", TypeAdapter(Event).json_schema(mode="serialization"))
+    return found
+
+
+def _document(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    version = {"const": SCHEMA, "description": "Version of this format; present at the top of every document."}
+    if "properties" in body:
+        body = {**body, "properties": {"schema": version, **body["properties"]}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **body}
+
+
+def main(folder: Path) -> None:
+    """Write one file per record, and remove those of records that are gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    current = schemas()
+    for path in folder.glob("*.json"):
+        if path.name not in current:
+            path.unlink()
+    for name, body in current.items():
+        (folder / name).write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
