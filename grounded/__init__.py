@@ -1,1 +1,70 @@
-"""Ground any LLM's answers in your data, under responsible-AI metaprompts, and prove each sentence."""
+"""Ground any LLM's answers in your data, under responsible-AI metaprompts, and prove each sentence.
+
+    from grounded import KnowledgeBase, verify
+
+Importing this package loads no model, opens no file and touches no network; every name below is loaded when it
+is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grounded.answering import llm as llm
+    from grounded.errors import GroundedError as GroundedError
+    from grounded.pipeline import KnowledgeBase as KnowledgeBase
+    from grounded.prompting import build_prompt as build_prompt
+    from grounded.records import Answer as Answer
+    from grounded.records import Citation as Citation
+    from grounded.records import Claim as Claim
+    from grounded.records import Document as Document
+    from grounded.records import Evidence as Evidence
+    from grounded.records import IngestReport as IngestReport
+    from grounded.records import Locator as Locator
+    from grounded.records import Message as Message
+    from grounded.records import Passage as Passage
+    from grounded.records import Prompt as Prompt
+    from grounded.records import Report as Report
+    from grounded.records import Span as Span
+    from grounded.verification import verify as verify
+
+_HOMES = {
+    "KnowledgeBase": "grounded.pipeline",
+    "build_prompt": "grounded.prompting",
+    "llm": "grounded.answering",
+    "verify": "grounded.verification",
+    "GroundedError": "grounded.errors",
+    **dict.fromkeys(
+        (
+            "Answer",
+            "Citation",
+            "Claim",
+            "Document",
+            "Evidence",
+            "IngestReport",
+            "Locator",
+            "Message",
+            "Passage",
+            "Prompt",
+            "Report",
+            "Span",
+        ),
+        "grounded.records",
+    ),
+}
+
+__all__ = sorted(_HOMES)  # one list, not three copies of it
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'grounded' has no attribute {name!r}; public names: {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

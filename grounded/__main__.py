@@ -1,0 +1,5 @@
+"""``python -m grounded``."""
+
+from grounded.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""Where output goes: results to standard output, progress and logs to standard error."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from grounded.records import Record
+from grounded.settings import ProjectSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+@dataclass(frozen=True)
+class Output:
+    """What every command needs to speak: settings, the chosen knowledge base, and whether to print JSON."""
+
+    settings: ProjectSettings
+    kb: str
+    as_json: bool
+    wait: float
+
+    @cached_property
+    def result(self) -> Console:
+        """Standard output."""
+        from rich.console import Console
+
+        return Console(soft_wrap=False, highlight=False)
+
+    @cached_property
+    def side(self) -> Console:
+        """Standard error: progress, logs, hints."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+    def show(self, record: Record, pretty: RenderableType) -> None:
+        """Print the record as JSON or the pretty form of it."""
+        if self.as_json:
+            self.show_json(record.to_json())
+        else:
+            self.result.print(pretty)
+
+    def show_json(self, text: str) -> None:
+        """Print a JSON document untouched by wrapping or colour."""
+        sys.stdout.write(text + "\n")
+
+    def open_knowledge_base(self, *, create: bool = False) -> Any:
+        """The knowledge base that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names."""
+        from grounded.pipeline import KnowledgeBase
+
+        return KnowledgeBase.open(self.kb, create=create, wait=self.wait)

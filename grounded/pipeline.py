@@ -1,0 +1,504 @@
+"""The knowledge base: joins ingestion, retrieval, prompting, answering and verification."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from grounded import telemetry
+from grounded.errors import (
+    ConfigurationError,
+    EmbedderMismatchError,
+    KnowledgeBaseExistsError,
+    KnowledgeBaseLockedError,
+    UnknownNameError,
+    UsageError,
+)
+from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.records import (
+    DEFAULT_TENANT,
+    AllOf,
+    Answer,
+    Condition,
+    DoneEvent,
+    Event,
+    IngestReport,
+    Message,
+    Passage,
+    Prompt,
+    Scalar,
+    Status,
+    Viewer,
+    conditions_from,
+    keys_of,
+)
+from grounded.settings import KB_FILE, PRIVATE_FOLDER_MODE, KnowledgeBaseSettings
+
+if TYPE_CHECKING:
+    from grounded.ingestion.ledger import Ledger
+    from grounded.ingestion.sync import Progress
+    from grounded.retrieval.search import SearchResult
+
+LOCK_POLL_SECONDS = 0.1
+SHARD_FOLDER = "shard"
+LEDGER_FILE = "ledger.sqlite"
+BUILT_IN_KEYS = frozenset({"tenant", "source", "document_id", "principals"})
+
+Source = str | Path | Connector | Iterable[Any]
+
+
+class KnowledgeBase:
+    """A folder that holds documents, their vectors and where every piece came from.
+
+    Open it with ``KnowledgeBase.open``; close it or use it in a ``with`` block. One process holds an embedded
+    knowledge base at a time. Within the process it is thread-safe: searches run side by side, and ingests run
+    one after the other.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        settings: KnowledgeBaseSettings,
+        ledger: Ledger,
+        store: VectorStore,
+        embedder: Embedder,
+    ) -> None:
+        self.path = path
+        self._settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._embedder = embedder
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        create: bool = False,
+        store: str | None = None,
+        ledger: str | None = None,
+        embedder: Embedder | None = None,
+        wait: float = 0.0,
+    ) -> Self:
+        """Open a knowledge base, and repair whatever a crash left half done.
+
+        Args:
+            path: Its folder.
+            create: Make it when it is not there.
+            store: ``qdrant://host:6333/name`` for a server instead of the embedded store; fixed at creation.
+            ledger: A SQLAlchemy URL instead of ``ledger.sqlite``; fixed at creation.
+            embedder: Another embedding model than the shipped one; the same one at every opening.
+            wait: Seconds to wait while another process holds it.
+
+        Raises:
+            KnowledgeBaseNotFoundError: There is none, and ``create`` is False.
+            KnowledgeBaseExistsError: The path is a file, or a folder with other things in it.
+            KnowledgeBaseLockedError: Another process holds it; ``pid`` names the holder.
+            EmbedderMismatchError: It was made with another embedding model.
+        """
+        folder = Path(path).expanduser().absolute()
+        if embedder is None:
+            from grounded.models.embedder import default_embedder
+
+            embedder = default_embedder()
+        settings = _settings_for(folder, create=create, store=store, ledger=ledger, embedder=embedder)
+        if settings.embedder != embedder.identity or settings.dimension != embedder.dimension:
+            raise EmbedderMismatchError(
+                f"{folder} was made with the embedding model {settings.embedder!r}; this is {embedder.identity!r}.",
+                fix="Open it with the model it was made with, or ingest into a new knowledge base.",
+            )
+        opened_store = _open_store(folder, settings, wait=wait)
+        try:
+            opened_ledger = _open_ledger(folder, settings)
+            _repair(opened_ledger, opened_store, embedder)
+        except BaseException:
+            opened_store.close()
+            raise
+        return cls(folder, settings=settings, ledger=opened_ledger, store=opened_store, embedder=embedder)
+
+    @classmethod
+    def status_of(cls, path: str | Path) -> Status:
+        """What the knowledge base at ``path`` holds, read from its ledger also while another process holds it.
+
+        ``points`` is None, since the store is not opened.
+
+        Raises:
+            KnowledgeBaseNotFoundError: There is none.
+        """
+        folder = Path(path).expanduser().absolute()
+        settings = KnowledgeBaseSettings.read(folder)
+        with _open_ledger(folder, settings, read_only=True) as ledger:
+            return _status(folder, settings, ledger, points=None)
+
+    def ingest(
+        self,
+        *sources: Source,
+        tenant: str = DEFAULT_TENANT,
+        metadata: Mapping[str, Scalar] | None = None,
+        principals: Sequence[str] = (),
+        max_retire_share: float = 0.2,
+        force_retire: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> IngestReport:
+        """Bring in what is new, re-embed what changed, retire what is gone.
+
+        Args:
+            sources: Paths, folders, globs, connectors, or iterables of documents, raw documents or mappings
+                with ``key`` and ``text``.
+            tenant: Whose documents these are.
+            metadata: Values for filters, for documents that do not declare their own.
+            principals: Who may see the documents; none means everybody who may read the tenant.
+            max_retire_share: Stop and ask before a listing retires a larger share than this of what it covers.
+            force_retire: Retire whatever the listing no longer names.
+            progress: Called after each document.
+            cancel: Asked between documents; True stops at the next batch border, and what is committed stays.
+
+        Returns:
+            What was done. ``report.ok`` is False when anything failed, was refused or interrupted.
+
+        Raises:
+            SourceError: A source as a whole cannot be read.
+            UsageError: A source is none of the kinds above.
+        """
+        from grounded.ingestion.sync import sync
+
+        connectors = [connector for source in _as_sources(sources) for connector in [_connector(source)]]
+        reports = []
+        for connector in connectors:
+            with telemetry.stage("ingest", source=connector.source):
+                report = sync(
+                    connector,
+                    ledger=self._ledger,
+                    store=self._store,
+                    embedder=self._embedder,
+                    parse=_parse,
+                    split=self._split,
+                    sparse=_document_vector,
+                    settings=self._pipeline_settings(),
+                    tenant=tenant,
+                    metadata=metadata,
+                    principals=tuple(principals),
+                    max_retire_share=max_retire_share,
+                    force_retire=force_retire,
+                    progress=progress,
+                    cancel=cancel,
+                )
+            reports.append(report)
+            if report.interrupted:
+                break
+        return _merged(reports)
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 8,
+        where: Mapping[str, object] | None = None,
+        tenant: str = DEFAULT_TENANT,
+        principals: Sequence[str] = (),
+        on: date | None = None,
+    ) -> tuple[Passage, ...]:
+        """The passages most likely to answer, best first; ties in a stable order.
+
+        Args:
+            query: A question or key words.
+            k: How many passages, at most.
+            where: Conditions on metadata, such as ``{"product": "kettle", "year": {"gte": 2024}}``.
+            tenant: Whose documents.
+            principals: On whose behalf; documents with principals are invisible to a caller without one of them.
+            on: Only documents in force on this day.
+
+        Raises:
+            UsageError: The query is empty, or a filter key is unknown.
+        """
+        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        return self._search(query, k=k, where=where, viewer=viewer).passages
+
+    def prompt(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message | Mapping[str, str]] = (),
+        template: str | Path = "core/qa",
+        k: int = 8,
+        where: Mapping[str, object] | None = None,
+        tenant: str = DEFAULT_TENANT,
+        principals: Sequence[str] = (),
+        on: date | None = None,
+        **options: Any,
+    ) -> Prompt:
+        """Messages for any model: metaprompt, passages within the token budget, question. Calls no model.
+
+        Args:
+            question: The question; it is never cut.
+            history: Earlier turns, oldest first.
+            template: Name, or path of a pack or of a plain text file.
+            k: How many passages to look for.
+            where: As for ``search``, and so are ``tenant``, ``principals`` and ``on``.
+            options: ``window``, ``reserve``, ``model``, ``nonce`` and ``variables`` of ``build_prompt``.
+
+        Raises:
+            BudgetError: The metaprompt and the question alone exceed the window.
+            TemplateError: The template is missing or broken.
+        """
+        from grounded.asking import as_messages, standalone_question
+        from grounded.prompting import build_prompt
+
+        turns = as_messages(history)
+        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        found = self._search(standalone_question(question, turns), k=k, where=where, viewer=viewer)
+        with telemetry.stage("prompt", passages=len(found.passages)):
+            return build_prompt(question, found.passages, template=template, history=turns, **options)
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """Answer from the knowledge base and check every sentence.
+
+        Args:
+            question: The question.
+            options: ``llm`` (a spec such as ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for
+                quotes), ``history``, ``template``, ``k``, ``where``, ``tenant``, ``principals``, ``on``,
+                ``policy``, ``sufficiency_threshold``, ``window``, ``reserve``, ``nonce``, ``variables``,
+                ``reference_date``, ``verifier``, ``record`` (keep an answer record).
+
+        Returns:
+            An answer whose ``outcome`` says whether it is one. Declining, a provider's filter and a failed check
+            are outcomes, not errors.
+
+        Raises:
+            UsageError: The question is empty or an option is wrong.
+            GenerationError: The model cannot be reached or returned rubbish.
+        """
+        for event in self.stream(question, **options):
+            if isinstance(event, DoneEvent):
+                return event.answer
+        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
+
+    def stream(self, question: str, **options: Any) -> Iterator[Event]:
+        """The events of ``ask``: ``text, claim, verdict, citation, retract``, and ``done`` last.
+
+        No event marks text as verified before it is. Closing the iterator stops the model.
+        """
+        from grounded.asking import Asking
+
+        return Asking(self._search, self._ledger).stream(question, **options)
+
+    def status(self) -> Status:
+        """What it holds, and whether ledger and store agree."""
+        return _status(self.path, self._settings, self._ledger, points=self._store.count())
+
+    def close(self) -> None:
+        """Flush and release; another process may open it then. Closing twice does nothing."""
+        self._store.close()
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def aingest(self, *sources: Source, **options: Any) -> IngestReport:
+        """``ingest`` in a worker thread; cancelling stops it at the next batch border."""
+        stop = False
+
+        def cancelled() -> bool:
+            return stop
+
+        work = asyncio.create_task(asyncio.to_thread(self.ingest, *sources, cancel=cancelled, **options))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stop = True
+            await work
+            raise
+
+    async def asearch(self, query: str, **options: Any) -> tuple[Passage, ...]:
+        """``search`` in a worker thread."""
+        return await asyncio.to_thread(self.search, query, **options)
+
+    async def aprompt(self, question: str, **options: Any) -> Prompt:
+        """``prompt`` in a worker thread."""
+        return await asyncio.to_thread(self.prompt, question, **options)
+
+    async def aask(self, question: str, **options: Any) -> Answer:
+        """``ask`` in a worker thread."""
+        return await asyncio.to_thread(self.ask, question, **options)
+
+    async def astream(self, question: str, **options: Any) -> AsyncIterator[Event]:
+        """``stream`` without blocking the event loop; leaving the loop stops the model."""
+        events = self.stream(question, **options)
+        try:
+            while (event := await asyncio.to_thread(next, events, None)) is not None:
+                yield event
+        finally:
+            await asyncio.to_thread(events.close)  # type: ignore[attr-defined]  # a generator
+
+    def _search(self, query: str, *, k: int, where: Mapping[str, object] | None, viewer: Viewer) -> SearchResult:
+        from grounded.retrieval import search, visible_to
+
+        if not query.strip():
+            raise UsageError("The question is empty.", fix="Ask something.")
+        if k < 1:
+            raise UsageError(f"k must be at least 1, not {k}.")
+        conditions = conditions_from(where)
+        self._check_keys(conditions)
+        with telemetry.stage("search", k=k):
+            return search(
+                query,
+                embedder=self._embedder,
+                store=self._store,
+                lookup=lambda ids: self._ledger.passages(ids, viewer),
+                slice_text=self._ledger.slice_text,
+                k=k,
+                condition=AllOf(conditions=(visible_to(viewer), *conditions)),
+            )
+
+    def _check_keys(self, conditions: Sequence[Condition]) -> None:
+        known = {*self._ledger.filter_keys(), *BUILT_IN_KEYS}
+        for key in sorted(frozenset().union(*map(keys_of, conditions))):
+            if key not in known:
+                raise UnknownNameError(
+                    "filter key", key, tuple(known), fix="Give documents metadata of that name when they are ingested."
+                )
+
+    def _split(self, document: Any, document_id: str) -> Any:
+        from grounded.ingestion.splitting import split
+
+        return split(
+            document,
+            document_id=document_id,
+            token_spans=self._embedder.token_spans,
+            max_tokens=self._embedder.max_tokens,
+        )
+
+    def _pipeline_settings(self) -> str:
+        from grounded.ingestion.parsers import PARSERS_VERSION
+        from grounded.ingestion.splitting import SPLITTER_VERSION
+
+        return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.identity}"
+
+
+def _settings_for(
+    folder: Path, *, create: bool, store: str | None, ledger: str | None, embedder: Embedder
+) -> KnowledgeBaseSettings:
+    if folder.exists() and not folder.is_dir():
+        raise KnowledgeBaseExistsError(f"{folder} is a file.", fix="Name a folder.")
+    if (folder / KB_FILE).exists() or not create:
+        return KnowledgeBaseSettings.read(folder)
+    if folder.exists() and any(child.name != SHARD_FOLDER for child in folder.iterdir()):
+        raise KnowledgeBaseExistsError(
+            f"{folder} holds other files and no knowledge base.", fix="Name an empty or a new folder."
+        )
+    settings = KnowledgeBaseSettings(
+        embedder=embedder.identity,
+        dimension=embedder.dimension,
+        store=store or "edge",
+        ledger=ledger or "sqlite",
+    )
+    folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+    settings.write(folder)
+    return settings
+
+
+def _open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) -> VectorStore:
+    if settings.store.startswith("qdrant://") or settings.store.startswith("qdrants://"):
+        from grounded.retrieval.qdrant import QdrantStore
+
+        return QdrantStore(settings.store, dimension=settings.dimension)
+    if settings.store != "edge":
+        raise ConfigurationError(
+            f"{folder / KB_FILE} names the store {settings.store!r}.", fix="Allowed: edge, or qdrant://host:6333/name."
+        )
+    from grounded.retrieval.edge import EdgeStore
+
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True)
+        except KnowledgeBaseLockedError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LOCK_POLL_SECONDS)
+
+
+def _open_ledger(folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False) -> Ledger:
+    from grounded.ingestion.ledger import Ledger
+
+    url: str | Path = folder / LEDGER_FILE if settings.ledger == "sqlite" else settings.ledger
+    return Ledger.open(url, read_only=read_only)
+
+
+def _repair(ledger: Ledger, store: VectorStore, embedder: Embedder) -> None:
+    from grounded.ingestion.repair import repair
+
+    repair(ledger, store, embedder, _document_vector)
+
+
+def _as_sources(sources: Sequence[Source]) -> list[Source]:
+    """Mappings and documents given one by one belong together in one source."""
+    loose = [source for source in sources if isinstance(source, Mapping) or hasattr(source, "key")]
+    rest = [source for source in sources if not any(source is each for each in loose)]
+    return [*rest, loose] if loose else rest
+
+
+def _connector(source: Source) -> Connector:
+    from grounded import registry
+
+    if isinstance(source, Connector):
+        return source
+    if isinstance(source, Path):
+        source = str(source)
+    if isinstance(source, str):
+        scheme, separator, _ = source.partition("://")
+        if not separator:
+            return registry.load("connectors", "files")(source)  # type: ignore[no-any-return]
+        if scheme == "file":
+            return registry.load("connectors", "files")(source.removeprefix("file://"))  # type: ignore[no-any-return]
+        return registry.load("connectors", scheme)(source)  # type: ignore[no-any-return]
+    if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
+        return registry.load("connectors", "records")(source)  # type: ignore[no-any-return]
+    raise UsageError(
+        f"A {type(source).__name__} cannot be ingested.",
+        fix="Give a path, a folder, a glob, a connector, or an iterable of documents or mappings with key and text.",
+    )
+
+
+def _parse(raw: Any) -> Any:
+    from grounded.ingestion.parsers import parse
+
+    return parse(raw)
+
+
+def _document_vector(text: str) -> Any:
+    from grounded.retrieval.bm25 import document_vector
+
+    return document_vector(text)
+
+
+def _merged(reports: Sequence[IngestReport]) -> IngestReport:
+    if not reports:
+        raise UsageError("Nothing to ingest was given.", fix="Give at least one source.")
+    first, *rest = reports
+    for report in rest:
+        first = first.plus(report)
+    return first
+
+
+def _status(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:
+    return ledger.status(
+        path=str(folder),
+        points=points,
+        embedder=settings.embedder,
+        dimension=settings.dimension,
+        bytes_on_disk=sum(
+            file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else file.stat().st_size
+            for file in folder.rglob("*")
+            if file.is_file()
+        ),
+    )

@@ -1,0 +1,137 @@
+"""What is written down: ``kb.toml`` inside a knowledge base and ``grounded.toml`` beside a project."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError
+
+from grounded.errors import ConfigurationError, KnowledgeBaseNotFoundError, SchemaError
+from grounded.records import SCHEMA, Record
+
+KB_FILE = "kb.toml"
+PROJECT_FILE = "grounded.toml"
+PRIVATE_FILE_MODE = 0o600
+PRIVATE_FOLDER_MODE = 0o700
+
+
+class KnowledgeBaseSettings(Record):
+    """What ``kb.toml`` holds: the facts without which a knowledge base cannot be opened.
+
+    Attributes:
+        embedder: Identity of the embedding model that made the vectors.
+        dimension: Length of a vector.
+        store: ``edge`` for the embedded store in ``shard/``, or a ``qdrant://`` address.
+        ledger: ``sqlite`` for ``ledger.sqlite`` in the folder, or a SQLAlchemy URL without a password.
+    """
+
+    embedder: str
+    dimension: int = Field(gt=0)
+    store: str = "edge"
+    ledger: str = "sqlite"
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read ``kb.toml``.
+
+        Raises:
+            KnowledgeBaseNotFoundError: There is none in that folder.
+            SchemaError: It is damaged or from a newer release.
+        """
+        try:
+            data = tomllib.loads((folder / KB_FILE).read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise KnowledgeBaseNotFoundError(
+                f"There is no knowledge base at {folder}.",
+                fix=f"Make one with: grounded ingest PATH --kb {folder}, or name another with --kb or GROUNDED_KB.",
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SchemaError(f"{folder / KB_FILE} is not valid TOML: {error}") from error
+        return cls.from_dict(data)
+
+    def write(self, folder: Path) -> None:
+        """Write ``kb.toml`` so that a crash leaves either the old or the new file."""
+        lines = [f"{key} = {_toml(value)}" for key, value in self.to_dict().items()]
+        target, fresh = folder / KB_FILE, folder / f".{KB_FILE}.new"
+        fresh.touch(mode=PRIVATE_FILE_MODE)
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write("# Written by grounded; identity of this knowledge base.\n" + "\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(target)
+
+
+class ProjectSettings(Record):
+    """What ``grounded.toml`` may set; every value has a default, and the command line overrules it.
+
+    Attributes:
+        kb: Path of the knowledge base, relative to the file.
+        llm: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT`` or ``URL#MODEL``; None quotes without a model.
+        template: Name or path of a template.
+        policy: What to do about unsupported sentences; ``flag`` shows them.
+        sufficiency_threshold: Below it an answer is declined; None takes the built-in one.
+        k: Passages per question.
+        principals: On whose behalf the command line reads.
+        tenant: The tenant it reads and writes.
+        record_answers: Keep answer records in the ledger.
+    """
+
+    kb: str | None = None
+    llm: str | None = None
+    template: str = "core/qa"
+    policy: str = "flag"
+    sufficiency_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
+    k: int = Field(default=8, ge=1, le=100)
+    principals: tuple[str, ...] = ()
+    tenant: str = "default"
+    record_answers: bool = False
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Self:
+        """Settings of the nearest ``grounded.toml``, from ``start`` (default: the working directory) upwards.
+
+        Raises:
+            ConfigurationError: The file is not valid TOML, or has an unknown key or a wrong value.
+        """
+        here = (start or Path.cwd()).absolute()
+        for folder in (here, *here.parents):
+            path = folder / PROJECT_FILE
+            if path.is_file():
+                return cls.read(path)
+        return cls()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Settings of one file; see ``find`` for what it raises."""
+        try:
+            settings = cls(**_flat(tomllib.loads(path.read_text("utf-8"))))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            known = ", ".join(cls.model_fields)
+            raise ConfigurationError(f"{path} has a wrong setting: {problems}.", fix=f"Allowed: {known}.") from error
+        if settings.kb is not None:
+            settings = settings.model_copy(update={"kb": str(path.parent / settings.kb)})
+        return settings
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Accept the keys at the top or under ``[grounded]``."""
+    nested = data.get("grounded", {})
+    rest = {key: value for key, value in data.items() if key != "grounded"}
+    return {**rest, **nested} if isinstance(nested, Mapping) else dict(data)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+__all__ = ["SCHEMA", "KnowledgeBaseSettings", "ProjectSettings"]

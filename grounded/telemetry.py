@@ -1,0 +1,32 @@
+"""Optional OpenTelemetry spans, one per stage; without the API package they cost nothing and do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+
+@contextmanager
+def stage(name: str, **attributes: str | int | float | bool) -> Iterator[None]:
+    """A span named ``grounded.<name>`` around a stage.
+
+    Attributes are counts, identifiers and durations, never the text of a document, question or answer.
+    """
+    tracer = _tracer()
+    if tracer is None:
+        yield
+        return
+    keyed = {f"grounded.{key}": value for key, value in attributes.items()}
+    with tracer.start_as_current_span(f"grounded.{name}", attributes=keyed):
+        yield
+
+
+@cache
+def _tracer() -> Any:
+    try:
+        from opentelemetry import trace
+    except ImportError:
+        return None
+    return trace.get_tracer("grounded")
