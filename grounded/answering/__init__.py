@@ -1,0 +1,1 @@
+"""Answers: quoting and language-model generators, streaming, and when not to answer."""
