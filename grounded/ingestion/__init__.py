@@ -1,0 +1,1 @@
+"""From bytes at a source to live, searchable versions: parsing, splitting, the ledger and its sync."""
