@@ -1,0 +1,44 @@
+"""``grounded prompt``: the messages for any model, without calling one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli.search import conditions
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("prompt")(prompt)
+
+
+def prompt(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question; it is never cut.")],
+    template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
+    model: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
+    window: Annotated[int | None, typer.Option(help="Tokens the model's window holds.")] = None,
+    where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
+    principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    kb: KbOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Build grounded messages within the token budget; ``--json`` gives what an API takes, and more."""
+    output = output_of(context, kb, json)
+    with output.open_knowledge_base() as knowledge_base:
+        built = knowledge_base.prompt(
+            question,
+            template=template or output.settings.template,
+            k=output.settings.k,
+            where=conditions(where),
+            tenant=output.settings.tenant,
+            principals=tuple(principal or output.settings.principals),
+            model=model,
+            window=window,
+        )
+    from grounded.render.terminal import prompt_terminal
+
+    output.show(built, prompt_terminal(built))

@@ -1,0 +1,60 @@
+"""``grounded search``: the passages that a question would find."""
+
+from __future__ import annotations
+
+import json as json_module
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("search")(search)
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="A question or key words.")],
+    k: Annotated[int | None, typer.Option("-k", help="How many passages.")] = None,
+    where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
+    principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what is in force that day.")] = None,
+    kb: KbOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the passages that answer best, with their places."""
+    output = output_of(context, kb, json)
+    with output.open_knowledge_base() as knowledge_base:
+        passages = knowledge_base.search(
+            query,
+            k=k or output.settings.k,
+            where=conditions(where),
+            tenant=output.settings.tenant,
+            principals=tuple(principal or output.settings.principals),
+            on=on.date() if on else None,
+        )
+    if output.as_json:
+        output.show_json(json_module.dumps([passage.to_dict() for passage in passages], ensure_ascii=False))
+        return
+    from grounded.render.terminal import passages_terminal
+
+    output.result.print(passages_terminal(passages))
+
+
+def conditions(given: list[str] | None) -> dict[str, object]:
+    """``KEY=VALUE`` pairs as filters; whole numbers, decimals, true and false are read as such."""
+    found: dict[str, object] = {}
+    for pair in given or []:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--where {pair!r} is not KEY=VALUE.")
+        try:
+            found[key] = json_module.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
