@@ -14,6 +14,7 @@
     │   ├── EmbedderMismatchError              it was built with another embedding model
     │   ├── LedgerError                        the ledger refused or failed
     │   └── StoreError                         the vector store refused or failed
+    │       └── StoreUnavailableError (ConnectionError, Retryable)
     ├── SourceError                            a source cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
     │   └── RetirementRefusedError             a listing would retire more than the allowed share
@@ -138,6 +139,10 @@ class LedgerError(KnowledgeBaseError):
 
 class StoreError(KnowledgeBaseError):
     """The vector store refused or failed."""
+
+
+class StoreUnavailableError(StoreError, ConnectionError, Retryable):
+    """The vector store's server cannot be reached or did not answer in time."""
 
 
 class SourceError(GroundedError):

@@ -68,7 +68,6 @@ def search(
     condition: Condition | None = None,
     candidates: int = CANDIDATES,
     slice_text: SliceText | None = None,
-    merge_neighbours: bool = False,
 ) -> SearchResult:
     """The passages most likely to answer a question.
 
@@ -85,11 +84,11 @@ def search(
         k: How many passages are wanted, at least 1.
         condition: What points must satisfy; ``filters.visible_to`` belongs here.
         candidates: Points taken from each ranking at first, at least k.
-        slice_text: Canonical text of a document version; needed to merge neighbours.
-        merge_neighbours: Join passages that follow each other in one document version into one.
+        slice_text: Canonical text of a document version. When given, passages that follow each other in one
+            version become one (``neighbours.merged``); without it each chunk stays its own passage.
 
     Raises:
-        UsageError: The question is empty, k is below 1, or neighbours are to be merged without their text.
+        UsageError: The question is empty, or k is below 1.
         UnknownNameError: The condition mentions an undeclared key.
         StoreError: The store failed.
     """
@@ -97,9 +96,6 @@ def search(
         raise UsageError("The question is empty.", fix="Ask something.")
     if k < 1:
         raise UsageError(f"A search returns at least 1 passage, not {k}.")
-    if merge_neighbours and slice_text is None:
-        raise UsageError("Merging neighbours needs the text between them.", fix="Pass slice_text.")
-    joining = slice_text if merge_neighbours else None
     candidate_source = _Candidates(store, embedder.embed_query(question), query_vector(question), condition)
     resolved: dict[str, Sequence[Passage]] = {}
     depth = max(candidates, 2 * k)
@@ -107,7 +103,7 @@ def search(
         fused = candidate_source.fetch(depth)
         fresh = [each.id for each in fused if each.id not in resolved]
         resolved.update({identity: () for identity in fresh} | dict(lookup(fresh) if fresh else {}))
-        passages = _chosen(fused, resolved, k, joining)
+        passages = _chosen(fused, resolved, k, slice_text)
         if len(passages) >= k or candidate_source.exhausted:
             break
         depth *= _DEEPER
