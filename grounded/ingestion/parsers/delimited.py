@@ -29,7 +29,7 @@ def parse(source: Source) -> Parsed:
     delimiter = sniff_delimiter(text, loose=True) or ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        lines = render_table(list(enumerate(reader, start=1)))
+        lines = render_table(list(enumerate(reader, start=1)), narrowest=2)
     except csv.Error as error:
         if "field larger" in str(error):
             raise LimitExceededError(

@@ -9,7 +9,7 @@ from lxml import etree
 
 from grounded.errors import EmptyDocumentError
 from grounded.ingestion.parsers.building import TextBuilder
-from grounded.ingestion.parsers.rows import clean, render
+from grounded.ingestion.parsers.rows import clean, render_table
 from grounded.ingestion.parsers.source import Limits, Source, words
 from grounded.records import Parsed
 
@@ -119,20 +119,15 @@ class _Reader:
 
     def _table(self, element: etree._Element, rows: list[tuple[bool, list[str]]]) -> None:
         self._tables += 1
-        header: list[str] | None = None
+        heads = [number for number, (is_header, _) in enumerate(rows, start=1) if is_header]
+        numbered = [(number, cells) for number, (_, cells) in enumerate(rows, start=1)]
+        lines = render_table(numbered, header=heads[0] if heads else None)
         caption = clean(element.findtext("caption") or "")
-        lines = [(0, caption)] if caption else []
-        for number, (is_header, cells) in enumerate(rows, start=1):
-            if is_header and header is None and len(rows) > number:
-                header = cells
-                continue
-            lines.append((number, render(header, cells)))
         self._space()
-        for number, line in lines:
-            if line:
-                place = self.builder.line(line)
-                if number:
-                    self.builder.mark(place, "table_row", table=self._tables, row=number)
+        if caption:
+            self.builder.line(caption)
+        for line in lines:
+            self.builder.mark(self.builder.line(line.text), "table_row", table=self._tables, row=line.number)
         self._newlines = 2
 
     def _text(self, text: str | None) -> None:

@@ -36,44 +36,54 @@ def render(header: Sequence[str] | None, cells: Sequence[str]) -> str:
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=False) if cell)
 
 
-def render_table(rows: Sequence[Row]) -> list[Line]:
+def render_table(rows: Sequence[Row], *, header: int | None = None, narrowest: int = 3) -> list[Line]:
     """Every row as a line, with column names where the table has a header.
 
     Rows above the header (titles, notes) are kept as lines; the header itself is not repeated as a row unless
-    nothing follows it. Empty rows are left out.
+    nothing follows it, also not where it comes again further down. Empty rows are left out.
+
+    Args:
+        rows: The rows in order.
+        header: Number of the header row when the format says so; otherwise the first row that looks like one.
+        narrowest: Look for a header only in tables of at least so many columns. A table of two columns in a
+            text is mostly a list of properties, whose first row is no header.
     """
-    filled = [(number, [clean(cell) for cell in cells]) for number, cells in rows]
-    filled = [(number, cells) for number, cells in filled if any(cells)]
-    at = _header_index([cells for _, cells in filled])
+    cleaned = ((number, [clean(cell) for cell in cells]) for number, cells in rows)
+    filled = [(number, cells) for number, cells in cleaned if any(cells)]
+    if header is None:
+        at = _header_index([cells for _, cells in filled], narrowest)
+    else:
+        at = next((index for index, (number, _) in enumerate(filled) if number == header), None)
     if at is None or at == len(filled) - 1:
         return [Line(number, render(None, cells)) for number, cells in filled]
-    header = filled[at][1]
+    names = filled[at][1]
     above = [Line(number, render(None, cells)) for number, cells in filled[:at]]
-    below = [Line(number, render(header, cells)) for number, cells in filled[at + 1 :]]
+    below = [Line(number, render(names, cells)) for number, cells in filled[at + 1 :] if cells != names]
     return [*above, *below]
 
 
-def _header_index(rows: Sequence[Sequence[str]]) -> int | None:
+def _header_index(rows: Sequence[Sequence[str]], narrowest: int) -> int | None:
     """The first row that is as wide as the table and holds only distinct, short names."""
     if len(rows) < 2:
         return None
     head = rows[:HEADER_SEARCH_ROWS]
     width = max(_count(cells) for cells in head)
-    if width < 2:
+    if width < narrowest:
         return None
     for index, cells in enumerate(head):
         if _count(cells) < 0.6 * width:
             continue  # a title or a note above the table
-        return index if _names(cells) else None
+        return index if _names(cells, width) else None
     return None
 
 
-def _names(cells: Sequence[str]) -> bool:
+def _names(cells: Sequence[str], width: int) -> bool:
     names = [cell for cell in cells if cell]
     return (
         len({name.casefold() for name in names}) == len(names)
         and not any(_VALUE.match(name) and not _is_year(name) for name in names)
         and not all(_VALUE.match(name) for name in names)
+        and not (width == 2 and any(character.isdigit() for character in "".join(names)))
         and all(len(name) <= HEADER_CELL_CHARACTERS for name in names)
     )
 

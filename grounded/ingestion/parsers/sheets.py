@@ -48,7 +48,7 @@ def _add_sheet(builder: TextBuilder, workbook: python_calamine.CalamineWorkbook,
         return
     first = sheet.start[0] + 1 if sheet.start else 1
     rows = [(number, [_cell(value) for value in row]) for number, row in enumerate(values, start=first)]
-    lines = render_table(rows)
+    lines = render_table(rows, narrowest=2)
     if lines:
         builder.separate()
         builder.open_section(1, name)
