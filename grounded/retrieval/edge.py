@@ -237,7 +237,6 @@ class EdgeStore:
             try:
                 if self._pid == os.getpid():
                     self.flush()
-                    _make_private(self._path)
             finally:
                 self._release()
 
@@ -342,6 +341,7 @@ class EdgeStore:
             if shard is not None and self._pid == os.getpid():
                 with translated("close"):
                     shard.close()
+                _make_private(self._path)
         finally:
             self._lock.release()
 

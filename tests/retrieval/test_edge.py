@@ -1,0 +1,226 @@
+"""The embedded store: the contract, and what only a store in a folder can get wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grounded.errors import (
+    EmbedderMismatchError,
+    KnowledgeBaseLockedError,
+    KnowledgeBaseNotFoundError,
+    SchemaError,
+    StoreError,
+)
+from grounded.protocols import Point, SparseVector
+from grounded.records import AnyOf
+from grounded.retrieval.edge import EdgeStore
+from grounded.testing.stores import KEYS, StoreContract, make_points
+
+ROOT = Path(__file__).parents[2]
+OPEN_IT = """
+import sys
+from pathlib import Path
+from grounded.errors import KnowledgeBaseLockedError
+from grounded.retrieval.edge import EdgeStore
+try:
+    store = EdgeStore(Path(sys.argv[1]), dimension=8, create=False)
+except KnowledgeBaseLockedError as error:
+    print("held by", error.pid)
+else:
+    print("opened", store.count(), flush=True)
+    if len(sys.argv) > 2:
+        sys.stdin.read()
+"""
+
+
+class TestEdgeContract(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[EdgeStore]:
+        with EdgeStore(tmp_path / "shard", dimension=self.dimension, create=True) as store:
+            yield store
+
+
+def _filled(path: Path, count: int = 50) -> EdgeStore:
+    store = EdgeStore(path, dimension=8, create=True)
+    for key, kind in KEYS.items():
+        store.declare(key, kind)
+    store.upsert(make_points(count, 8))
+    return store
+
+
+def test_a_second_process_is_refused_and_the_first_is_unharmed(tmp_path: Path) -> None:
+    store = _filled(tmp_path / "shard")
+    store.flush()
+    for _ in range(3):
+        second = subprocess.run(
+            [sys.executable, "-c", OPEN_IT, str(tmp_path / "shard")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert second.stdout == f"held by {os.getpid()}\n"
+        store.upsert(make_points(70, 8, seed=1))
+        store.set_payload([next(store.ids())], {"product": "lamp"})
+        store.flush()
+    store.close()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
+        assert again.count() == 120
+
+
+def test_the_holder_in_another_process_is_named_until_it_ends(tmp_path: Path) -> None:
+    _filled(tmp_path / "shard").close()
+    command = [sys.executable, "-c", OPEN_IT, str(tmp_path / "shard"), "stay"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "opened 50\n"
+        with pytest.raises(KnowledgeBaseLockedError, match=str(holder.pid)) as caught:
+            EdgeStore(tmp_path / "shard", dimension=8, create=False)
+        assert caught.value.pid == holder.pid
+        holder.kill()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as store:
+        assert store.count() == 50
+
+
+def test_this_process_is_refused_a_second_opening_too(tmp_path: Path) -> None:
+    store = _filled(tmp_path / "shard")
+    with pytest.raises(KnowledgeBaseLockedError, match="this process"):
+        EdgeStore(tmp_path / "shard", dimension=8, create=True)
+    store.upsert(make_points(10, 8, seed=2))
+    store.close()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=True) as again:
+        assert again.count() == 60
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    points = make_points(50, 8)
+    store = _filled(tmp_path / "shard")
+    nearest, best = store.dense(points[0].dense, limit=50), store.sparse(points[0].sparse, limit=50)
+    store.close()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
+        assert sorted(again.ids()) == sorted(point.id for point in points)
+        assert again.dense(points[0].dense, limit=50) == nearest
+        assert again.sparse(points[0].sparse, limit=50) == best
+        # Declared keys are known without declaring them again.
+        again.upsert([Point(points[0].id, points[0].dense, points[0].sparse, {"year": 1234, "odd.key [0]": "z"})])
+        assert again.count(AnyOf(key="year", values=(1234,))) == 1
+        assert again.count(AnyOf(key="odd.key [0]", values=("z",))) == 1
+
+
+def test_refused_points_do_not_come_back(tmp_path: Path) -> None:
+    store = _filled(tmp_path / "shard")
+    good, bad = make_points(2, 8, seed=5)
+    with pytest.raises(StoreError):
+        store.upsert([good, Point(bad.id, bad.dense[:5], bad.sparse, {})])
+    with pytest.raises(StoreError):
+        store.upsert([good, Point(bad.id, bad.dense, SparseVector((3,), (np.nan,)), {})])
+    store.set_payload([bad.id], {"year": 1})
+    store.close()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
+        assert again.count() == 50
+        assert again.existing([good.id, bad.id]) == set()
+
+
+def test_only_create_makes_a_store(tmp_path: Path) -> None:
+    with pytest.raises(KnowledgeBaseNotFoundError):
+        EdgeStore(tmp_path / "shard", dimension=8, create=False)
+    assert not (tmp_path / "shard").exists()
+
+
+def test_another_dimension_is_named(tmp_path: Path) -> None:
+    _filled(tmp_path / "shard").close()
+    with pytest.raises(EmbedderMismatchError, match=r"dimension 8, not 16"):
+        EdgeStore(tmp_path / "shard", dimension=16, create=True)
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as store:
+        assert store.count() == 50
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"layout": 1}', '{"layout": 99, "dimension": 8}'])
+def test_a_damaged_or_newer_description_is_refused(tmp_path: Path, content: str) -> None:
+    _filled(tmp_path / "shard").close()
+    (tmp_path / "shard" / "shard" / "store.json").write_text(content)
+    with pytest.raises(SchemaError):
+        EdgeStore(tmp_path / "shard", dimension=8, create=True)
+
+
+def test_a_store_that_was_half_made_is_made_anew(tmp_path: Path) -> None:
+    half = tmp_path / "shard" / "shard.new" / "segments"
+    half.mkdir(parents=True)
+    (half / "rubbish").write_text("x")
+    with _filled(tmp_path / "shard", 3) as store:
+        assert store.count() == 3
+    assert not (tmp_path / "shard" / "shard.new").exists()
+
+
+def test_damaged_files_are_a_store_error(tmp_path: Path) -> None:
+    _filled(tmp_path / "shard").close()
+    (tmp_path / "shard" / "shard" / "edge_config.json").write_text("{")
+    with pytest.raises(StoreError):
+        EdgeStore(tmp_path / "shard", dimension=8, create=False)
+    # The failed opening let go of the lock.
+    with pytest.raises(StoreError):
+        EdgeStore(tmp_path / "shard", dimension=8, create=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+    previous = os.umask(0o000)
+    try:
+        _filled(tmp_path / "shard").close()
+    finally:
+        os.umask(previous)
+    for path in [tmp_path / "shard", *(tmp_path / "shard").rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_is_refused_and_does_not_take_the_lock(tmp_path: Path) -> None:
+    store = _filled(tmp_path / "shard")
+    child = os.fork()
+    if child == 0:
+        try:
+            store.count()
+        except StoreError:
+            store.close()
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    with pytest.raises(KnowledgeBaseLockedError):
+        EdgeStore(tmp_path / "shard", dimension=8, create=False)
+    store.upsert(make_points(5, 8, seed=8))
+    store.close()
+
+
+def test_threads_may_share_it(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+    batches = [make_points(40, 8, seed=seed) for seed in range(10, 14)]
+
+    def write(batch: list[Point]) -> None:
+        try:
+            for point in batch:
+                store.upsert([point])
+                assert store.dense(point.dense, limit=1)[0].score == pytest.approx(1, abs=1e-5)
+            list(store.ids())
+        except BaseException as error:  # noqa: BLE001  # handed to the test
+            errors.append(error)
+
+    with EdgeStore(tmp_path / "shard", dimension=8, create=True) as store:
+        for key, kind in KEYS.items():
+            store.declare(key, kind)
+        threads = [threading.Thread(target=write, args=(batch,)) for batch in batches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert store.count() == 160
