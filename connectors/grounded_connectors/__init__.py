@@ -1,0 +1,1 @@
+"""First-party connectors. ``grounded`` finds them through the entry points of the group ``grounded.connectors``."""
