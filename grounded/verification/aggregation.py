@@ -1,0 +1,203 @@
+"""From judgements of single windows to the verdict of a claim, with the evidence for and against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grounded.protocols import Judgement
+from grounded.records import Evidence, Passage, Span, Verdict
+from grounded.verification.windows import Window
+
+MAX_EVIDENCE = 5
+"""Places shown for each side of a claim."""
+_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a judgement must reach.
+
+    Attributes:
+        support: Least ``support`` of a supporting window, in (0, 1].
+        contradiction: Least ``contradiction`` of a contradicting window, in (0, 1].
+    """
+
+    support: float = 0.5
+    contradiction: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about a claim or a part of one.
+
+    Attributes:
+        support: Strongest support by a source in force, raw.
+        contradiction: Strongest contradiction by a source in force, raw.
+        supporting: Indices of all passages that support it, in force or not.
+    """
+
+    verdict: Verdict
+    reason: str
+    support: float = 0.0
+    contradiction: float = 0.0
+    conflict: bool = False
+    evidence: tuple[Evidence, ...] = ()
+    supporting: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The best place of one passage for or against a claim."""
+
+    passage: int
+    strength: float
+    evidence: Evidence
+    reason: str
+
+
+def failed(reason: str) -> Finding:
+    """A claim that should have been checked and could not be."""
+    return Finding("check_failed", reason)
+
+
+def defect(judgements: Any, expected: int) -> str:
+    """What is wrong with what a model returned; empty when nothing is."""
+    if not isinstance(judgements, Sequence) or len(judgements) != expected:
+        count = len(judgements) if isinstance(judgements, Sequence) else 0
+        return f"the verifier returned {count} judgements for {expected} pairs"
+    for judgement in judgements:
+        if not isinstance(judgement, Judgement):
+            return f"the verifier returned a {type(judgement).__name__} instead of a judgement"
+        numbers = (judgement.support, judgement.contradiction, judgement.neither)
+        if not all(isinstance(number, int | float) for number in numbers) or not all(
+            0 <= number <= 1 for number in numbers
+        ):
+            return "the verifier returned a number outside [0, 1]"
+        if abs(sum(numbers) - 1.0) > _TOLERANCE:
+            return "the verifier returned numbers that do not add up to 1"
+    return ""
+
+
+def aggregate(
+    judged: Iterable[tuple[Window, Judgement]],
+    *,
+    passages: Sequence[Passage],
+    outdated: Mapping[int, str],
+    thresholds: Thresholds,
+) -> Finding:
+    """The verdict of one claim from all its judged windows.
+
+    When sources disagree, those in force decide; when sources in force disagree, it is a conflict, and the
+    verdict is ``contradicted`` with evidence for both sides.
+    """
+    pairs = list(judged)
+    pro = _sides(pairs, passages, "supports", thresholds.support)
+    con = _sides(pairs, passages, "contradicts", thresholds.contradiction)
+    now_pro = [side for side in pro if side.passage not in outdated]
+    now_con = [side for side in con if side.passage not in outdated]
+    verdict, reason = _decide(now_pro, now_con, pro, con, passages, outdated)
+    if not (pro or con):
+        reason = _nearest(pairs)
+    order = {"supported": (now_pro, con, pro), "contradicted": (now_con, pro, con)}.get(verdict, (pro, con))
+    return Finding(
+        verdict=verdict,
+        reason=reason,
+        support=_strongest(pairs, outdated, "support"),
+        contradiction=_strongest(pairs, outdated, "contradiction"),
+        conflict=bool(now_pro and now_con),
+        evidence=_unique(side.evidence for group in order for side in group[:MAX_EVIDENCE]),
+        supporting=frozenset(side.passage for side in pro),
+    )
+
+
+def _decide(
+    now_pro: Sequence[_Side],
+    now_con: Sequence[_Side],
+    pro: Sequence[_Side],
+    con: Sequence[_Side],
+    passages: Sequence[Passage],
+    outdated: Mapping[int, str],
+) -> tuple[Verdict, str]:
+    old_pro = [side for side in pro if side.passage in outdated]
+    old_con = [side for side in con if side.passage in outdated]
+    if now_pro and now_con:
+        one, other = _name(passages, now_pro[0]), _name(passages, now_con[0])
+        return "contradicted", f"the sources disagree: {one} supports it, {other} does not ({now_con[0].reason})"
+    if now_con:
+        return "contradicted", "; ".join([now_con[0].reason, *_old(old_pro, passages, outdated, "said so")])
+    if now_pro:
+        return "supported", "; ".join([now_pro[0].reason, *_old(old_con, passages, outdated, "said otherwise")])
+    if pro:
+        return "unsupported", "only a source out of force says so: " + "; ".join(
+            _old(old_pro, passages, outdated, "said so")
+        )
+    if con:
+        return "unsupported", "no source in force speaks of it: " + "; ".join(
+            _old(old_con, passages, outdated, "said otherwise")
+        )
+    return "unsupported", ""
+
+
+def _old(sides: Sequence[_Side], passages: Sequence[Passage], outdated: Mapping[int, str], said: str) -> list[str]:
+    return [f"{_name(passages, side)} {said}, {outdated[side.passage]}" for side in sides[:2]]
+
+
+def _name(passages: Sequence[Passage], side: _Side) -> str:
+    return passages[side.passage].title or f"source {side.passage + 1}"
+
+
+def _sides(
+    pairs: Sequence[tuple[Window, Judgement]], passages: Sequence[Passage], relation: str, threshold: float
+) -> list[_Side]:
+    best: dict[int, tuple[tuple[float, int, int], Window, Judgement]] = {}
+    for window, judgement in pairs:
+        strength = judgement.support if relation == "supports" else judgement.contradiction
+        rank = (-strength, window.end - window.start, window.start)
+        if strength >= threshold and (window.passage not in best or rank < best[window.passage][0]):
+            best[window.passage] = rank, window, judgement
+    sides = [
+        _Side(number, -rank[0], _evidence(passages[number], window, judgement, relation, -rank[0]), judgement.reason)
+        for number, (rank, window, judgement) in best.items()
+    ]
+    return sorted(sides, key=lambda side: (-side.strength, side.passage))
+
+
+def _evidence(passage: Passage, window: Window, judgement: Judgement, relation: str, strength: float) -> Evidence:
+    start, end = window.start, window.end
+    if judgement.span is not None:
+        low, high = judgement.span
+        if 0 <= low < high <= end - start:
+            start, end = start + low, start + high
+    return Evidence(
+        passage_id=passage.id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        uri=passage.uri,
+        span=Span(start=start, end=end).shift(passage.offset),
+        text=passage.text[start:end],
+        locators=passage.locators,
+        relation="supports" if relation == "supports" else "contradicts",
+        score=strength,
+    )
+
+
+def _strongest(pairs: Iterable[tuple[Window, Judgement]], outdated: Mapping[int, str], name: str) -> float:
+    return max((getattr(judgement, name) for window, judgement in pairs if window.passage not in outdated), default=0.0)
+
+
+def _nearest(pairs: Sequence[tuple[Window, Judgement]]) -> str:
+    """The reason of the window that came closest."""
+    if not pairs:
+        return "no source speaks of it"
+    _, judgement = max(pairs, key=lambda pair: (pair[1].support, -pair[0].passage, -pair[0].start))
+    return judgement.reason or "no source says this"
+
+
+def _unique(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    seen: dict[tuple[str, int, int, str], Evidence] = {}
+    for item in evidence:
+        seen.setdefault((item.passage_id, item.span.start, item.span.end, item.relation), item)
+    return tuple(seen.values())

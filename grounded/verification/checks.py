@@ -1,0 +1,245 @@
+"""Deterministic checks of a claim against a window: what vetoes, and what forbids support."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from grounded.verification.alignment import Alignment, window_keys
+from grounded.verification.analysis import Analysis
+from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
+from grounded.verification.quantities import Quantity
+
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
+_CLAUSE_BORDER = re.compile(
+    r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
+    r"|and that)\b",
+    re.IGNORECASE,
+)
+_MAX_SKIPPED_SHARE = 0.75
+"""More unrelated words than this between the found ones, per found word, and the words are a coincidence."""
+_NO_SLOT = ("code", "ordinal")
+
+
+def objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """Why a window that holds the claim's words does not support it; empty when nothing speaks against it."""
+    for check in (_quantity_objection, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
+        reason = check(claim, window, found)
+        if reason:
+            return reason
+    return _cue_objection(claim, window, found)
+
+
+def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    for item in found.missing:
+        if item.quantity >= 0:
+            return f"the source does not say {claim.text[item.start : item.end]!r}"
+    for mine in claim.quantities:
+        equal = [theirs for theirs in window.quantities if mine.equals(theirs)]
+        if equal and not any(_bounds_agree(mine, theirs) for theirs in equal):
+            return f"the source limits {claim.text[mine.start : mine.end]!r} differently"
+        if equal and not any(_unit_shown(mine, theirs, claim, window) for theirs in equal):
+            return f"the source does not give the unit of {claim.text[mine.start : mine.end]!r}"
+    return ""
+
+
+def _bounds_agree(mine: Quantity, theirs: Quantity) -> bool:
+    return mine.bound == theirs.bound or (mine.bound == "about" and not theirs.bound)
+
+
+def _unit_shown(mine: Quantity, theirs: Quantity, claim: Analysis, window: Analysis) -> bool:
+    """A bare 24 in a table says "24 months" only when the month stands somewhere else in the row."""
+    if mine.kind == theirs.kind or mine.kind in ("number", "date") or theirs.kind == "date":
+        return mine.kind != "number" or theirs.kind in ("number", "date")
+    inside = [token.stem for token in claim.tokens if mine.start <= token.start < mine.end and token.text.isalpha()]
+    stems = {token.stem for token in window.tokens}
+    return bool(inside) and all(stem in stems for stem in inside)
+
+
+def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    for item in found.missing:
+        written = claim.text[item.start : item.end]
+        if item.is_name or written[:1].isupper():
+            return f"the source does not name {written!r} here"
+    return ""
+
+
+def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    kinds = {quantity.kind for quantity in claim.quantities}
+    for item in found.skipped:
+        if item.is_name:
+            return f"{window.text[item.start : item.end]!r} stands between the matching words"
+        if item.quantity >= 0 and window.quantities[item.quantity].kind in kinds:
+            return f"{window.text[item.start : item.end]!r} stands between the matching words"
+    if len(found.skipped) > _MAX_SKIPPED_SHARE * len(claim.items):
+        return "the matching words are scattered over the source"
+    return ""
+
+
+def _subject_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """What a sentence says of an *extended* warranty it does not say of the warranty."""
+    for before, item in zip(window.items, window.items[1:], strict=False):
+        if item.start != found.start or before.quantity >= 0 or item.quantity >= 0 or before.key in claim.stems:
+            continue
+        if re.fullmatch(r"[ -]", window.text[before.end : item.start]):
+            return f"the source speaks of {window.text[before.start : item.end]!r}"
+    return ""
+
+
+def _quotation_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    stems = [token.stem for token in window.tokens]
+    for quoted in claim.quoted:
+        if not contains_run(stems, quoted):
+            return "the quotation is not in the source word for word"
+    return ""
+
+
+def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    clause = clause_around(window.text, found.start, found.end)
+    whole = sentences_around(window.text, found.start, found.end)
+    english = claim.is_english and window.is_english
+    if negations(claim.text, english=english) != negations(clause, english=english):
+        return "one of claim and source is negated"
+    extra = hedges(whole) - hedges(claim.text)
+    if extra:
+        return f"the source is less certain: {min(extra)!r}"
+    extra = conditions(whole) - conditions(claim.text)
+    if extra:
+        return f"the source restricts it: {min(extra)!r}"
+    extra = strengtheners(claim.text) - strengtheners(whole)
+    if extra:
+        return f"the source does not go as far: {min(extra)!r}"
+    opposed = antonym(set(claim.words), set(window.words))
+    return f"{opposed[0]!r} stands against {opposed[1]!r} in the source" if opposed else ""
+
+
+def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) -> tuple[Quantity, Quantity] | None:
+    """The claim's quantity and the window's different one in the same slot; None when there is no such pair.
+
+    High precision is bought with strict conditions: exactly one quantity of the claim is not in the window,
+    the window has exactly one quantity of that kind that is not in the claim, at least ``least_overlap`` of the
+    claim's other items stand in the window (all names among them), nothing in the window narrows the subject
+    further, and neither side is negated, hedged or conditional where the other is not.
+    """
+    missing = [mine for mine in claim.quantities if not any(mine.equals(theirs) for theirs in window.quantities)]
+    if len(missing) != 1 or missing[0].kind in _NO_SLOT:
+        return None
+    mine = missing[0]
+    rivals = [theirs for theirs in window.quantities if mine.conflicts(theirs)]
+    if len(rivals) != 1 or any(q.equals(rivals[0]) for q in claim.quantities) or not _exclude(mine, rivals[0]):
+        return None
+    keys = set(window_keys(claim, window))
+    others = [item for item in claim.items if item.quantity < 0 or claim.quantities[item.quantity] is not mine]
+    shared = [item for item in others if item.key in keys]
+    if not any(item.quantity < 0 for item in shared) or len(shared) < least_overlap * len(others):
+        return None
+    if any(claim.text[item.start].isupper() for item in others if item.key not in keys):
+        return None
+    if not _same_neighbours(claim, mine, window, rivals[0]) or _narrows(claim, window):
+        return None
+    return None if _tone_differs(claim, window) else (mine, rivals[0])
+
+
+def _exclude(mine: Quantity, theirs: Quantity) -> bool:
+    """Whether the two cannot both hold, given "at least", "up to" and "about"."""
+    if mine.kind == "date" or not (mine.values and theirs.values):
+        return True
+    if mine.bound == theirs.bound != "about":
+        return True
+    low, high = max(theirs.values), min(theirs.values)
+    if theirs.bound == "min" and min(mine.values) >= high:
+        return False
+    if theirs.bound == "max" and max(mine.values) <= low:
+        return False
+    if mine.bound == "min" and low >= min(mine.values):
+        return False
+    if mine.bound == "max" and high <= max(mine.values):
+        return False
+    if "about" in (mine.bound, theirs.bound):
+        return abs(mine.values[0] - theirs.values[0]) > 0.15 * max(abs(mine.values[0]), abs(theirs.values[0]))
+    return True
+
+
+def _same_neighbours(claim: Analysis, mine: Quantity, window: Analysis, theirs: Quantity) -> bool:
+    """Bare numbers count what follows them: that must be the same word on both sides."""
+    if mine.kind != "number":
+        return True
+    return _next_key(claim, mine) == _next_key(window, theirs)
+
+
+def _next_key(analysis: Analysis, quantity: Quantity) -> str:
+    after = next((item for item in analysis.items if item.start >= quantity.end), None)
+    close = after is not None and not re.search(r"[,;.:]", analysis.text[quantity.end : after.start])
+    return after.key if after is not None and close else ""
+
+
+def _narrows(claim: Analysis, window: Analysis) -> bool:
+    """Whether a shared word is qualified in the window: an *extended* warranty, the warranty *for toasters*."""
+    mine = claim.stems
+    for before, item in zip(window.items, window.items[1:], strict=False):
+        if before.quantity >= 0 or item.quantity >= 0:
+            continue
+        between = window.text[before.end : item.start]
+        if before.key not in mine and item.key in mine and re.fullmatch(r"[\s-]+", between):
+            return True
+        if before.key in mine and item.key not in mine and re.fullmatch(r"\s+(?:for|of|on|in)\s+(?:\w+\s+)?", between):
+            return True
+    return False
+
+
+def _tone_differs(claim: Analysis, window: Analysis) -> bool:
+    return (
+        negations(claim.text) != negations(window.text)
+        or bool(hedges(window.text) - hedges(claim.text))
+        or bool(conditions(window.text) - conditions(claim.text))
+    )
+
+
+def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
+    """Whether an otherwise identical sentence is negated on exactly one side."""
+    if found.score < 1.0 or _count_sentences(window.text) > 1 or not (claim.is_english and window.is_english):
+        return False
+    if len(claim.items) < 2 or len(window.items) > len(claim.items) + 1:
+        return False
+    if _quantity_objection(claim, window, found) or hedges(window.text) ^ hedges(claim.text):
+        return False
+    mine, theirs = negations(claim.text), negations(window.text)
+    return (mine == 0) != (theirs == 0) and mine + theirs == 1 and not conditions(window.text) ^ conditions(claim.text)
+
+
+def contains_run(keys: Sequence[str], run: Sequence[str]) -> bool:
+    """Whether ``run`` stands in ``keys`` without a gap."""
+    if not run:
+        return True
+    return any(
+        tuple(keys[n : n + len(run)]) == tuple(run) for n in range(len(keys) - len(run) + 1) if keys[n] == run[0]
+    )
+
+
+def sentences_around(text: str, start: int, end: int) -> str:
+    """The sentences of a window that ``[start, end)`` touches."""
+    touched = [
+        text[low:high] for low, high in _pieces(text, _SENTENCE_END) if low < max(end, start + 1) and start < high
+    ]
+    return " ".join(touched)
+
+
+def clause_around(text: str, start: int, end: int) -> str:
+    """The stretch ``[start, end)`` with the rest of the clauses it begins and ends in."""
+    borders = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
+    borders += [match.start() for match in _CLAUSE_BORDER.finditer(text)]
+    low = max((border for border in borders if border <= start), default=0)
+    high = min((border for border in [*borders, len(text)] if border >= end), default=len(text))
+    return text[low:high]
+
+
+def _count_sentences(text: str) -> int:
+    return sum(bool(text[low:high].strip()) for low, high in _pieces(text, _SENTENCE_END))
+
+
+def _pieces(text: str, border: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    position = 0
+    for match in border.finditer(text):
+        yield position, match.start()
+        position = match.end()
+    yield position, len(text)

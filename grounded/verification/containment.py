@@ -1,0 +1,113 @@
+"""The verifier without a model: a claim is supported when a source says it in (nearly) the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grounded.protocols import Judgement
+from grounded.records import VerifierRef
+from grounded.verification.alignment import align, coverage, window_keys
+from grounded.verification.analysis import Analysis, analyse
+from grounded.verification.checks import contains_run, negation_flip, objection, slot_conflict
+from grounded.verification.cues import negations
+
+SUPPORT_COVERAGE = 0.85
+"""Share of a claim's content that must stand, in order, in one window. See ``benchmarks`` for how it was chosen."""
+CONFLICT_OVERLAP = 0.75
+"""Share of the rest of a claim that a window must share before a different number in it is a conflict."""
+LEAST_ITEMS = 2
+"""Content words and quantities a claim needs before containment says anything about it."""
+OPPOSITE = "the source says the opposite"
+
+
+class ContainmentModel:
+    """An ``EntailmentModel`` that sees words, numbers, names and negation, and no meaning.
+
+    It is precise and blind: what a source says in other words is ``neither``. Its numbers are not probabilities.
+
+    Attributes:
+        support_coverage: Share of the claim's items that must be found, in [0, 1].
+        conflict_overlap: Share of the claim's other items a conflicting window must have, in [0, 1].
+    """
+
+    def __init__(
+        self, *, support_coverage: float = SUPPORT_COVERAGE, conflict_overlap: float = CONFLICT_OVERLAP
+    ) -> None:
+        self.support_coverage = support_coverage
+        self.conflict_overlap = conflict_overlap
+
+    @property
+    def ref(self) -> VerifierRef:
+        """Name, version and thresholds."""
+        return VerifierRef(
+            name="containment",
+            version="1",
+            arguments={"support_coverage": self.support_coverage, "conflict_overlap": self.conflict_overlap},
+            calibrated=False,
+        )
+
+    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+        """Judge ``(window, claim)`` pairs, in the order given."""
+        return [self._judge(analyse(window), analyse(claim)) for window, claim in pairs]
+
+    def gate(self, window: str, claim: str, judgement: Judgement) -> Judgement:
+        """What no other model may overrule: a different number in the same slot, negation, and plain containment.
+
+        A same-slot conflict becomes a contradiction, a negated source can no longer support, and what a source says
+        in the claim's own words is supported.
+        """
+        own = self._judge(analyse(window), analyse(claim))
+        if own.contradiction and own.reason != OPPOSITE:
+            return own
+        if own.contradiction and judgement.support >= judgement.contradiction:
+            return _neither(judgement.support, own.reason)
+        return own if own.support >= self.support_coverage and own.support > judgement.support else judgement
+
+    def _judge(self, window: Analysis, claim: Analysis) -> Judgement:
+        if len(claim.items) < LEAST_ITEMS:
+            return _neither(0.0, "too short to be checked on its own")
+        keys = window_keys(claim, window)
+        share = coverage(claim, keys)
+        clash = self._clash(window, claim, share)
+        if clash:
+            return Judgement(0.0, 0.9, 0.1, reason=clash)
+        if share < self.support_coverage:
+            return _neither(share, "no source says this in these words")
+        return self._supported(window, claim, keys)
+
+    def _clash(self, window: Analysis, claim: Analysis, share: float) -> str:
+        if not claim.quantities or not window.quantities or share == 0.0:
+            return ""
+        clash = slot_conflict(claim, window, least_overlap=self.conflict_overlap)
+        if clash is None:
+            return ""
+        mine, theirs = clash
+        return f"the source says {window.text[theirs.start : theirs.end]!r}, not {claim.text[mine.start : mine.end]!r}"
+
+    def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Judgement:
+        found = align(claim, window, keys)
+        if negation_flip(claim, window, found):
+            return Judgement(0.0, 0.9, 0.1, reason=OPPOSITE)
+        if found.score < self.support_coverage:
+            return _neither(found.score, "the source has these words in another order")
+        if found.missing and (claim.is_unspaced or not (claim.is_english and window.is_english)):
+            return _neither(found.score, "only word-for-word containment is judged in this language")
+        reason = objection(claim, window, found)
+        if reason:
+            return _neither(found.score, reason)
+        if not (claim.is_english and window.is_english) and not _is_verbatim(window, claim):
+            return _neither(found.score, "only word-for-word containment is judged in this language")
+        return Judgement(found.score, 0.0, 1.0 - found.score, reason="the source says it in these words")
+
+
+def _is_verbatim(window: Analysis, claim: Analysis) -> bool:
+    """Whether every word of the claim stands in the window without a gap, and nothing there negates it."""
+    run = [token.stem for token in claim.tokens]
+    same = negations(claim.text, english=False) == negations(window.text, english=False)
+    return same and contains_run([token.stem for token in window.tokens], run)
+
+
+def _neither(score: float, reason: str) -> Judgement:
+    """Neither: the score still says how close it came, below one half so that nobody takes it for support."""
+    support = min(score, 1.0) * 0.49
+    return Judgement(support, 0.0, 1.0 - support, reason=reason)

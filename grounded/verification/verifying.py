@@ -1,0 +1,362 @@
+"""``verify``: an answer against its sources, sentence by sentence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from grounded.errors import UsageError
+from grounded.protocols import EntailmentModel, Judgement
+from grounded.records import Claim, ClaimPart, Message, Passage, Report, VerifierRef, worst_verdict
+from grounded.text.terms import content_stems
+from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
+from grounded.verification.citing import citations, cited_indices
+from grounded.verification.claims import Draft, Drafts, draft
+from grounded.verification.containment import ContainmentModel
+from grounded.verification.force import out_of_force
+from grounded.verification.resolution import Scored, resolve
+from grounded.verification.sources import passages_from
+from grounded.verification.windows import Window, WindowIndex
+
+POLICIES = ("flag",)
+"""What may be done about a failing sentence in this release; ``flag`` reports and changes nothing."""
+SENTENCES_PER_CLAIM = 6
+"""Source sentences considered for a claim; each gives at most three windows, so cost stays linear."""
+FAILURES_IN_A_ROW = 3
+"""After so many failed calls the model is not called again for this answer."""
+_NEIGHBOURHOOD = 300
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One thing to score: a sentence or a part of one, with the windows that may decide it."""
+
+    scored: Scored
+    windows: tuple[Window, ...]
+
+
+class Verifier:
+    """A verifier with its settings. Thread-safe when its model is.
+
+    Attributes:
+        model: What judges a window; the containment model when none is given.
+        sentences_per_claim: Source sentences considered for each claim, at least 1.
+        thresholds: What a judgement must reach.
+    """
+
+    def __init__(
+        self,
+        model: EntailmentModel | None = None,
+        *,
+        sentences_per_claim: int = SENTENCES_PER_CLAIM,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        if sentences_per_claim < 1:
+            raise UsageError(f"sentences_per_claim must be at least 1, not {sentences_per_claim}.")
+        if model is not None and not callable(getattr(model, "judge", None)):
+            raise UsageError(
+                f"A verifier needs a model with a method 'judge', not a {type(model).__name__}.",
+                fix="Pass an EntailmentModel, or nothing for the containment check.",
+            )
+        self.model = model if model is not None else ContainmentModel()
+        self.sentences_per_claim = sentences_per_claim
+        self.thresholds = thresholds if thresholds is not None else Thresholds()
+
+    def prepare(
+        self,
+        sources: Any,
+        *,
+        question: str | None = None,
+        history: Sequence[Message] | None = None,
+        reference_date: date | None = None,
+    ) -> Prepared:
+        """Read the sources once, so that sentences can be checked as they come.
+
+        Args:
+            sources: As in ``verify``.
+            question: What the answer answers; helps to read fragments and pronouns, is never evidence.
+            history: Earlier turns; the last user turn stands in for a missing question.
+            reference_date: The day that decides what is in force (default: today) and, when given, what
+                ``yesterday`` means.
+
+        Raises:
+            UsageError: A source or argument has the wrong type.
+        """
+        asked = question if question is not None else _last_question(history)
+        if not isinstance(asked, str):
+            raise UsageError(f"The question must be text, not {type(asked).__name__}.")
+        return Prepared(self, passages_from(sources), asked, reference_date)
+
+
+class Prepared:
+    """Sources made ready for checking, made by ``Verifier.prepare``.
+
+    Attributes:
+        passages: What ``[n]`` counts.
+        warnings: What a person should know of the sources.
+    """
+
+    def __init__(
+        self, verifier: Verifier, passages: Sequence[Passage], question: str, reference_date: date | None
+    ) -> None:
+        self.passages = tuple(passages)
+        self._verifier = verifier
+        self._question = question
+        self._reference_date = reference_date
+        self._index = WindowIndex.of(self.passages)
+        self._outdated: Mapping[int, str] = out_of_force(self.passages, reference_date or date.today())
+        self._titles = frozenset(
+            name for passage in self.passages for name in (passage.title, passage.uri, passage.place()) if name
+        )
+        self._failures = 0
+        self.warnings = tuple(f"Source {number + 1} has no readable text." for number in self._index.empty)
+
+    def draft(self, answer: str) -> Drafts:
+        """The sentences of an answer, not checked yet."""
+        return draft(answer, titles=self._titles)
+
+    def check(self, answer: str, item: Draft, before: Sequence[Draft] = ()) -> Claim:
+        """Check one sentence; the same result as when the whole answer is checked.
+
+        Args:
+            answer: The answer, or as much of it as exists.
+            item: One of its drafts.
+            before: The drafts before it.
+        """
+        return self._check_all(answer, [*before, item], start=len(before))[0]
+
+    def report(self, answer: str) -> Report:
+        """Check a whole answer, all sentences in one batch.
+
+        Raises:
+            UsageError: The answer is not text.
+        """
+        if not isinstance(answer, str):
+            raise UsageError(f"An answer must be text, not {type(answer).__name__}.")
+        started = time.perf_counter()
+        self._failures = 0
+        drafts = self.draft(answer)
+        claims = self._check_all(answer, drafts.drafts)
+        warnings = [*self.warnings]
+        if drafts.thought:
+            hidden = sum(len(span) for span in drafts.thought)
+            warnings.append(
+                f"{hidden} characters of reasoning (<think>) are not part of the answer and were not checked."
+            )
+        if not self.passages:
+            warnings.append("There are no sources; nothing can be supported.")
+        report = Report.of(
+            claims,
+            text=answer,
+            passages=self.passages,
+            verifier=self._ref(),
+            stray_citations=citations(drafts.stray, self.passages, supporting=None),
+            warnings=warnings,
+        )
+        elapsed = 1000 * (time.perf_counter() - started)
+        _log.debug("verified %d sentences against %d passages in %.1f ms", len(claims), len(self.passages), elapsed)
+        return report
+
+    def _check_all(self, answer: str, drafts: Sequence[Draft], start: int = 0) -> list[Claim]:
+        asked = {
+            number: self._questions(drafts[number], drafts[:number])
+            for number in range(start, len(drafts))
+            if not drafts[number].skip
+        }
+        findings = self._findings(asked)
+        return [self._claim(answer, drafts[n], findings.get(n, ())) for n in range(start, len(drafts))]
+
+    def _questions(self, item: Draft, before: Sequence[Draft]) -> list[_Question]:
+        """The whole sentence first, then its parts."""
+        cited = cited_indices(item.markers, self.passages)
+        found: list[_Question] = []
+        for text in (item.text, *(part.text for part in item.parts)):
+            scored = resolve(
+                text, lead=item.lead, before=before[-8:], question=self._question, reference_date=self._reference_date
+            )
+            windows = self._index.choose(scored.text, limit=self._verifier.sentences_per_claim, cited=cited)
+            found.append(_Question(scored, tuple(windows)))
+        return found
+
+    def _findings(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
+        """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
+        try:
+            return self._judged(asked)
+        except _JudgingError:
+            if len(asked) == 1:
+                self._failures += 1
+        found: dict[int, list[Finding]] = {}
+        reason = "the verifier failed"
+        for number, questions in asked.items():
+            try:
+                if len(asked) == 1 or self._failures >= FAILURES_IN_A_ROW:
+                    found[number] = [failed(reason)] * len(questions)
+                else:
+                    found.update(self._judged({number: questions}))
+                    self._failures = 0
+            except _JudgingError as error:
+                self._failures += 1
+                reason = error.reason
+                found[number] = [failed(reason)] * len(questions)
+        return found
+
+    def _judged(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
+        flat = [question for questions in asked.values() for question in questions]
+        pairs = [
+            (self.passages[window.passage].text[window.start : window.end], question.scored.text)
+            for question in flat
+            for window in question.windows
+        ]
+        judgements = iter(self._judge(pairs))
+        results = [
+            aggregate(
+                [(window, self._on_topic(window, question.scored, next(judgements))) for window in question.windows],
+                passages=self.passages,
+                outdated=self._outdated,
+                thresholds=self._verifier.thresholds,
+            )
+            for question in flat
+        ]
+        position, found = 0, {}
+        for number, questions in asked.items():
+            found[number] = results[position : position + len(questions)]
+            position += len(questions)
+        return found
+
+    def _judge(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Judgement]:
+        if not pairs:
+            return []
+        model = self._verifier.model
+        try:
+            judgements = model.judge(pairs)
+        except Exception as error:
+            # A plugged-in model may raise anything, and all of it must fail closed.
+            _log.warning("the verifier raised %s", type(error).__name__)
+            raise _JudgingError(f"the verifier raised {type(error).__name__}: {error}") from error
+        wrong = defect(judgements, len(pairs))
+        if wrong:
+            raise _JudgingError(wrong)
+        if isinstance(model, ContainmentModel):
+            return judgements
+        gate = ContainmentModel().gate
+        return [gate(window, claim, judged) for (window, claim), judged in zip(pairs, judgements, strict=True)]
+
+    def _on_topic(self, window: Window, scored: Scored, judgement: Judgement) -> Judgement:
+        """A sentence that begins with "it" is about what came before: the source must speak of that near by."""
+        if not scored.topic or max(judgement.support, judgement.contradiction) < 0.5:
+            return judgement
+        passage = self.passages[window.passage]
+        around = passage.text[max(0, window.start - _NEIGHBOURHOOD) : window.end + _NEIGHBOURHOOD]
+        if scored.topic & set(content_stems(f"{passage.place()} {around}")):
+            return judgement
+        return Judgement(0.49, 0.0, 0.51, reason="the source does not speak of what the sentence refers to")
+
+    def _claim(self, answer: str, item: Draft, findings: Sequence[Finding]) -> Claim:
+        text = item.span.slice(answer)
+        if item.skip:
+            marks = citations(item.markers, self.passages, supporting=None)
+            return Claim(text=text, span=item.span, verdict="not_a_claim", citations=marks, reason=item.skip)
+        whole, parts = findings[0], self._parts(answer, item, findings)
+        finding = _joined(whole, findings[1:], parts)
+        checked = finding.verdict != "check_failed"
+        calibrated = checked and self._ref().calibrated
+        return Claim(
+            text=text,
+            span=item.span,
+            verdict=finding.verdict,
+            support=finding.support if calibrated else None,
+            contradiction=finding.contradiction if calibrated else None,
+            score=finding.support if checked else None,
+            conflict=finding.conflict,
+            parts=parts if finding is not whole else (),
+            evidence=finding.evidence,
+            citations=citations(
+                item.markers,
+                self.passages,
+                supporting=finding.supporting if checked else None,
+                evidence=finding.evidence,
+            ),
+            reason=finding.reason,
+        )
+
+    def _parts(self, answer: str, item: Draft, findings: Sequence[Finding]) -> tuple[ClaimPart, ...]:
+        return tuple(
+            ClaimPart(text=part.span.slice(answer), span=part.span, verdict=finding.verdict, reason=finding.reason)
+            for part, finding in zip(item.parts, findings[1:], strict=True)
+        )
+
+    def _ref(self) -> VerifierRef:
+        return self._verifier.model.ref
+
+
+class _JudgingError(Exception):
+    """The model failed on a batch."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def verify(
+    answer: str,
+    sources: Any,
+    *,
+    question: str | None = None,
+    history: Sequence[Message] | None = None,
+    reference_date: date | None = None,
+    policy: str = "flag",
+    verifier: Verifier | EntailmentModel | None = None,
+) -> Report:
+    """Check every sentence of an answer against its sources.
+
+    Args:
+        answer: The text to check. Reasoning inside ``<think>`` is never a claim.
+        sources: Strings, mappings with ``text``, ``Passage``s, LangChain documents, LlamaIndex nodes, or a saved
+            prompt (record, mapping or path). ``[n]`` in the answer is the n-th of them.
+        question: What the answer answers; helps to read fragments and pronouns, is never evidence.
+        history: Earlier turns; the last user turn stands in for a missing question.
+        reference_date: The day that decides what is in force (default: today) and, when given, what ``yesterday``
+            means.
+        policy: ``flag``: report and change nothing.
+        verifier: A ``Verifier``, or an ``EntailmentModel`` to judge with; by default plain containment.
+
+    Returns:
+        A report whose spans point into ``answer`` and whose evidence points into the sources.
+
+    Raises:
+        UsageError: An argument has the wrong type, or the policy is unknown.
+    """
+    if policy not in POLICIES:
+        raise UsageError(f"There is no policy {policy!r} in this release.", fix=f"Allowed: {', '.join(POLICIES)}.")
+    chosen = verifier if isinstance(verifier, Verifier) else Verifier(verifier)
+    prepared = chosen.prepare(sources, question=question, history=history, reference_date=reference_date)
+    return prepared.report(answer)
+
+
+def _joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:
+    """The sentence's verdict is the worst of its parts, unless it is decided as a whole."""
+    if not shown or whole.verdict in ("supported", "check_failed"):
+        return whole
+    worst = worst_verdict(part.verdict for part in shown)
+    if whole.verdict == "contradicted" and worst != "contradicted":
+        return whole
+    deciding = next(part for part in parts if part.verdict == worst)
+    reasons = [f"{part.verdict}: {part.reason}" for part in shown]
+    return Finding(
+        verdict=worst,
+        reason=deciding.reason if worst == "supported" else "; ".join(dict.fromkeys(reasons)),
+        support=min(part.support for part in parts),
+        contradiction=max(part.contradiction for part in parts),
+        conflict=any(part.conflict for part in parts),
+        evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
+        supporting=frozenset().union(*(part.supporting for part in parts)),
+    )
+
+
+def _last_question(history: Sequence[Message] | None) -> str:
+    return next((turn.content for turn in reversed(history or ()) if turn.role == "user"), "")
