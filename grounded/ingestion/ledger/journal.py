@@ -1,0 +1,152 @@
+"""The ledger's bookkeeping: checkpoints, dead letters, runs, filter keys and answer records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+
+from grounded.ingestion.ledger.schema import (
+    answer_records,
+    checkpoints,
+    dead_letters,
+    documents,
+    filter_keys,
+    meta,
+    runs,
+)
+from grounded.ingestion.ledger.values import Batch, Checkpointed
+from grounded.records import AnswerRecord, Failure, IngestReport, KeyKind, SourceStatus
+
+
+def settle(connection: Connection, batch: Batch, now: datetime) -> None:
+    """Write the failures of a batch, clear what succeeded, move the checkpoint."""
+    place = {"tenant": batch.tenant, "source": batch.source}
+    failed = {failure.key: failure for failure in batch.failures}
+    for key in {*batch.cleared, *failed}:
+        connection.execute(delete(dead_letters).filter_by(key=key, **place))
+    if failed:
+        rows = [
+            {
+                **place,
+                **failure.model_dump(include={"key", "uri", "stage", "error", "message", "fix"}),
+                "failed_at": now,
+            }
+            for failure in failed.values()
+        ]
+        connection.execute(insert(dead_letters), rows)
+    if batch.checkpoint is not None:
+        _move(connection, place, batch.checkpoint, now)
+
+
+def _move(connection: Connection, place: Mapping[str, str], checkpoint: Checkpointed, now: datetime) -> None:
+    where = {**place, "scope": checkpoint.scope}
+    connection.execute(delete(checkpoints).filter_by(**where))
+    values = {"settings": checkpoint.settings, "state": dict(checkpoint.state), "moved_at": now}
+    connection.execute(insert(checkpoints).values(**where, **values))
+
+
+def checkpoint(
+    connection: Connection, tenant: str, source: str, scope: str, settings: str | None
+) -> dict[str, Any] | None:
+    """The state a scope has reached, or None; also None when it was reached with other settings."""
+    query = select(checkpoints.c.state).filter_by(tenant=tenant, source=source, scope=scope)
+    if settings is not None:
+        query = query.filter_by(settings=settings)
+    return cast("dict[str, Any] | None", connection.execute(query).scalar_one_or_none())
+
+
+def failures(connection: Connection, tenant: str | None, source: str | None) -> tuple[Failure, ...]:
+    """Dead letters, oldest first."""
+    query = select(dead_letters).order_by(dead_letters.c.failed_at, dead_letters.c.key)
+    given = {name: value for name, value in (("tenant", tenant), ("source", source)) if value is not None}
+    fields = Failure.model_fields
+    found = connection.execute(query.filter_by(**given)).mappings()
+    return tuple(Failure(**{name: row[name] for name in fields}) for row in found)
+
+
+def begin_run(connection: Connection, run_id: str, tenant: str, source: str, scope: str, now: datetime) -> None:
+    """Note that a run has begun; whatever else still claims to run here has died."""
+    place = {"tenant": tenant, "source": source}
+    stale = update(runs).filter_by(outcome="running", **place)
+    connection.execute(stale.values(outcome="crashed", finished_at=now))
+    values = {"id": run_id, "scope": scope, "started_at": now, "outcome": "running", **place}
+    connection.execute(insert(runs).values(**values))
+
+
+def finish_run(connection: Connection, run_id: str, outcome: str, report: IngestReport | None, now: datetime) -> None:
+    """Note how a run ended."""
+    content = None if report is None else report.to_dict()
+    values = {"outcome": outcome, "finished_at": now, "report": content}
+    connection.execute(update(runs).filter_by(id=run_id).values(**values))
+
+
+def mark(connection: Connection, *, dirty: bool) -> None:
+    """Set or clear the mark that the store may differ from the ledger."""
+    connection.execute(update(meta).values(dirty=dirty))
+
+
+def kinds(connection: Connection) -> dict[str, KeyKind]:
+    """Declared metadata keys and their kinds, in order of declaration."""
+    query = select(filter_keys.c.key, filter_keys.c.kind).order_by(filter_keys.c.declared_at, filter_keys.c.key)
+    return {row.key: cast("KeyKind", row.kind) for row in connection.execute(query)}
+
+
+def declare(connection: Connection, new: Mapping[str, KeyKind], now: datetime) -> None:
+    """Add keys; one that is there keeps its kind."""
+    known = kinds(connection)
+    rows = [{"key": key, "kind": kind, "declared_at": now} for key, kind in new.items() if key not in known]
+    if rows:
+        connection.execute(insert(filter_keys), rows)
+
+
+def sources(connection: Connection) -> tuple[SourceStatus, ...]:
+    """Every source with live documents, dead letters or finished runs, sorted."""
+    keys = ("tenant", "source")
+    live = documents.c.live_version_id.is_not(None)
+    counted = _per_source(connection, select(*_place(documents), func.count()).where(live).group_by(*keys))
+    dead = _per_source(connection, select(*_place(dead_letters), func.count()).group_by(*keys))
+    good = runs.c.outcome == "ok"
+    last = _per_source(connection, select(*_place(runs), func.max(runs.c.finished_at)).where(good).group_by(*keys))
+    ran = _per_source(connection, select(*_place(runs), func.count()).group_by(*keys))
+    return tuple(
+        SourceStatus(
+            source=source,
+            tenant=tenant,
+            documents=counted.get((tenant, source), 0),
+            last_success=last.get((tenant, source)),
+            dead_letters=dead.get((tenant, source), 0),
+        )
+        for tenant, source in sorted({*counted, *dead, *ran})
+    )
+
+
+def last_success(connection: Connection) -> datetime | None:
+    """When a run last ended without loss."""
+    query = select(func.max(runs.c.finished_at)).where(runs.c.outcome == "ok")
+    return cast("datetime | None", connection.execute(query).scalar())
+
+
+def record(connection: Connection, answer: AnswerRecord) -> None:
+    """Keep an answer record; one with the same request id is replaced."""
+    connection.execute(delete(answer_records).filter_by(request_id=answer.request_id))
+    values = {"request_id": answer.request_id, "recorded_at": answer.time, "record": answer.to_dict()}
+    connection.execute(insert(answer_records).values(**values))
+
+
+def answers(connection: Connection, since: datetime | None, limit: int) -> Iterable[AnswerRecord]:
+    """Answer records, newest first."""
+    query = select(answer_records.c.record).order_by(answer_records.c.recorded_at.desc()).limit(limit)
+    if since is not None:
+        query = query.where(and_(answer_records.c.recorded_at >= since))
+    return [AnswerRecord.from_dict(row) for row in connection.execute(query).scalars()]
+
+
+def _place(table: Any) -> tuple[Any, Any]:
+    return table.c.tenant, table.c.source
+
+
+def _per_source(connection: Connection, query: Any) -> dict[tuple[str, str], Any]:
+    return {(tenant, source): value for tenant, source, value in connection.execute(query)}

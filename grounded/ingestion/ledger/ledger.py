@@ -1,0 +1,344 @@
+"""The ledger: what is live, where it stands, who may see it, and how far every source was read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Engine, select, text
+
+from grounded.errors import LedgerError, UnknownNameError
+from grounded.ingestion.ledger import journal, reads, writes
+from grounded.ingestion.ledger.engine import alone, connect, reading, shown, writing
+from grounded.ingestion.ledger.migrations import prepare
+from grounded.ingestion.ledger.schema import meta
+from grounded.ingestion.ledger.text import TextCache
+from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
+from grounded.records import (
+    AnswerRecord,
+    Failure,
+    IngestReport,
+    KeyKind,
+    Passage,
+    Segment,
+    SourceStatus,
+    Status,
+    Viewer,
+)
+
+# Any constant does, as long as every release uses the same one; the second number is the schema's.
+_LOCK_CLASS = 0x67726E64
+
+
+class Ledger:
+    """Documents, versions, occurrences and bookkeeping in one database. Thread-safe; one writer at a time.
+
+    Every method raises ``LedgerError`` when the database fails.
+    """
+
+    def __init__(self, engine: Engine, *, read_only: bool) -> None:
+        self._engine = engine
+        self._read_only = read_only
+        self._texts = TextCache()
+        self._writer = threading.RLock()
+        self._held = 0
+
+    @classmethod
+    def open(cls, url: str | Path, *, read_only: bool = False) -> Self:
+        """Open a ledger; a missing one is created and an older one migrated unless ``read_only``.
+
+        Args:
+            url: A path for SQLite (file mode 0600), ``sqlite:///path``, or
+                ``postgresql://user@host/database?schema=name``.
+            read_only: Refuse every write; works beside a writer.
+
+        Raises:
+            SchemaError: It is no ledger, or a newer release wrote it.
+            KnowledgeBaseNotFoundError: ``read_only`` and there is none.
+            ConfigurationError: The URL is malformed.
+            MissingExtraError: PostgreSQL without its driver.
+            LedgerError: The database cannot be reached or read.
+        """
+        engine = connect(url, read_only=read_only)
+        begin = reading if read_only else writing
+        try:
+            with begin(engine) as connection:
+                if engine.dialect.name == "postgresql" and not read_only:
+                    connection.execute(_lock("pg_advisory_xact_lock"))
+                prepare(connection, read_only=read_only)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, read_only=read_only)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The database for people, without its password."""
+        return shown(self._engine)
+
+    @contextmanager
+    def writer(self) -> Iterator[None]:
+        """Hold the right to sync or repair: one thread of one process at a time, others wait.
+
+        Raises:
+            LedgerError: The ledger is open read-only.
+        """
+        if self._read_only:
+            raise LedgerError("The ledger is open read-only.", fix="Open the knowledge base for writing.")
+        with self._writer:
+            self._held += 1
+            try:
+                if self._held > 1 or self._engine.dialect.name != "postgresql":
+                    yield
+                else:
+                    with self._shared_lock():
+                        yield
+            finally:
+                self._held -= 1
+
+    @contextmanager
+    def _shared_lock(self) -> Iterator[None]:
+        """Other processes may sync into the same schema: a lock that the server frees when we die."""
+        with alone(self._engine) as connection:
+            connection.execute(_lock("pg_advisory_lock"))
+            try:
+                yield
+            finally:
+                connection.execute(_lock("pg_advisory_unlock"))
+
+    # What sync needs -------------------------------------------------------------------------------------------
+
+    def known(self, document_ids: Sequence[str]) -> dict[str, Known]:
+        """Fingerprints of those documents that the ledger has ever seen."""
+        with reading(self._engine) as connection:
+            return reads.known(connection, document_ids)
+
+    def details(self, document_ids: Sequence[str]) -> dict[str, Details]:
+        """What known documents looked like before: metadata, what the content declared, live chunks."""
+        with reading(self._engine) as connection:
+            return reads.details(connection, document_ids)
+
+    def live_keys(self, tenant: str, source: str) -> Iterator[tuple[str, str]]:
+        """``(document id, key)`` of every live document of a source, in order of id; read as it is consumed."""
+        with reading(self._engine) as connection:
+            yield from reads.live_keys(connection, tenant, source)
+
+    def commit(self, batch: Batch) -> None:
+        """Everything of a batch in one transaction: versions live, gone documents retired, checkpoint moved."""
+        with self._writer, writing(self._engine) as connection:
+            writes.commit(connection, batch, _now())
+
+    def checkpoint(self, tenant: str, source: str, scope: str, *, settings: str | None = None) -> dict[str, Any] | None:
+        """The state a scope has reached; None when there is none, or it was reached with other settings."""
+        with reading(self._engine) as connection:
+            return journal.checkpoint(connection, tenant, source, scope, settings)
+
+    def dead_letters(self, tenant: str | None = None, source: str | None = None) -> tuple[Failure, ...]:
+        """Documents that could not be brought in since they last could, oldest first."""
+        with reading(self._engine) as connection:
+            return journal.failures(connection, tenant, source)
+
+    def begin_run(self, run_id: str, tenant: str, source: str, scope: str) -> None:
+        """Note that a run has begun."""
+        with writing(self._engine) as connection:
+            journal.begin_run(connection, run_id, tenant, source, scope, _now())
+
+    def finish_run(self, run_id: str, outcome: str, report: IngestReport | None, *, clean: bool) -> None:
+        """Note how a run ended; ``clean`` says that store and ledger agree."""
+        with writing(self._engine) as connection:
+            journal.finish_run(connection, run_id, outcome, report, _now())
+            if clean:
+                journal.mark(connection, dirty=False)
+
+    # What repair needs -----------------------------------------------------------------------------------------
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a run began to write to the store and did not end well."""
+        with reading(self._engine) as connection:
+            return bool(connection.execute(select(meta.c.dirty)).scalar_one())
+
+    def mark(self, *, dirty: bool) -> None:
+        """Set the mark before the first write to the store, clear it when both agree."""
+        with writing(self._engine) as connection:
+            journal.mark(connection, dirty=dirty)
+
+    def live_chunks(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        """Distinct live chunk ids greater than ``after``, ascending."""
+        with reading(self._engine) as connection:
+            return reads.live_chunks(connection, after, limit)
+
+    def live_among(self, chunk_ids: Iterable[str]) -> set[str]:
+        """Those of the chunks that have a live occurrence."""
+        with reading(self._engine) as connection:
+            return reads.live_among(connection, chunk_ids)
+
+    def stored(self, chunk_ids: Sequence[str]) -> list[Stored]:
+        """What live chunks were embedded from and what their points carry; at most a few hundred at a time."""
+        with reading(self._engine) as connection:
+            return reads.stored(connection, self._texts, chunk_ids)
+
+    # What readers need -----------------------------------------------------------------------------------------
+
+    def passages(self, chunk_ids: Sequence[str], viewer: Viewer) -> dict[str, list[Passage]]:
+        """Live occurrences of chunks that ``viewer`` may see on ``viewer.on``, text sliced from canonical text.
+
+        In the order of ``chunk_ids``; chunks that are not live or not visible are left out.
+        """
+        with reading(self._engine) as connection:
+            return reads.passages(connection, self._texts, chunk_ids, viewer)
+
+    def neighbours(
+        self, document_id: str, version: str, ordinal: int, distance: int = 1, *, viewer: Viewer
+    ) -> list[Passage]:
+        """Up to ``distance`` passages before and after a position, without the position itself, in order."""
+        with reading(self._engine) as connection:
+            place = (document_id, version, ordinal)
+            return reads.neighbours(connection, self._texts, place, distance, viewer)
+
+    def around(self, passage: Passage, viewer: Viewer, distance: int = 1) -> list[Passage]:
+        """The neighbours of a passage that came from this ledger; empty for any other."""
+        if passage.document_id is None or passage.version is None:
+            return []
+        with reading(self._engine) as connection:
+            found = reads.ordinals(connection, passage.document_id, passage.version, passage.id)
+            if not found:
+                return []
+            place = (passage.document_id, passage.version, found[0])
+            return reads.neighbours(connection, self._texts, place, distance, viewer)
+
+    def document(self, document_id: str, version: str | None = None) -> str:
+        """The canonical text of a version, superseded ones too; of the live one when none is named.
+
+        It asks no viewer: call ``visible`` first on behalf of somebody.
+
+        Raises:
+            UnknownNameError: There is no such document or version.
+        """
+        with reading(self._engine) as connection:
+            row = _found(reads.version_of(connection, document_id, version), document_id, version)
+            return self._texts.read(connection, [(row.id, 0, row.characters)])[0]
+
+    def slice_text(self, document_id: str, version: str, start: int, end: int) -> str:
+        """Code points ``[start, end)`` of a version's canonical text; as for ``document``, no viewer is asked.
+
+        Raises:
+            UnknownNameError: There is no such document or version.
+        """
+        with reading(self._engine) as connection:
+            row = _found(reads.version_of(connection, document_id, version), document_id, version)
+            place = (row.id, min(start, row.characters), min(end, row.characters))
+            return self._texts.read(connection, [place])[0]
+
+    def segments(self, document_id: str, version: str | None = None) -> tuple[Segment, ...]:
+        """Places in the origin of a version, sorted; of the live one when none is named.
+
+        Raises:
+            UnknownNameError: There is no such document or version.
+        """
+        with reading(self._engine) as connection:
+            row = _found(reads.version_of(connection, document_id, version), document_id, version)
+            return reads.segments_of(row)
+
+    def visible(self, document_ids: Sequence[str], viewer: Viewer) -> set[str]:
+        """Those of the documents that are live and that ``viewer`` may see on ``viewer.on``."""
+        with reading(self._engine) as connection:
+            return reads.visible(connection, document_ids, viewer)
+
+    def live_since(self, document_ids: Sequence[str]) -> dict[str, datetime]:
+        """When the live version of each document became live, UTC."""
+        with reading(self._engine) as connection:
+            return reads.live_since(connection, document_ids)
+
+    def restricted(self) -> bool:
+        """Whether any live document has principals."""
+        with reading(self._engine) as connection:
+            return reads.is_restricted(connection)
+
+    @property
+    def revision(self) -> int:
+        """Grows with every transaction that changes what is live: equal before and after means nothing changed."""
+        with reading(self._engine) as connection:
+            return int(connection.execute(select(meta.c.revision)).scalar_one())
+
+    # Numbers and records ---------------------------------------------------------------------------------------
+
+    def totals(self) -> tuple[int, int]:
+        """How many live documents and how many distinct live chunks there are."""
+        with reading(self._engine) as connection:
+            return reads.totals(connection)
+
+    def status(self, *, path: str, points: int | None, embedder: str, dimension: int, bytes_on_disk: int = 0) -> Status:
+        """What the knowledge base holds: the ledger's numbers beside those given."""
+        documents, chunks = self.totals()
+        return Status(
+            path=path,
+            documents=documents,
+            chunks=chunks,
+            points=points,
+            sources=self.sources(),
+            embedder=embedder,
+            dimension=dimension,
+            filterable=dict(self.filter_keys()),
+            restricted=self.restricted(),
+            last_success=self.last_success(),
+            bytes_on_disk=bytes_on_disk,
+        )
+
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Every source with live documents, dead letters or finished runs."""
+        with reading(self._engine) as connection:
+            return journal.sources(connection)
+
+    def last_success(self) -> datetime | None:
+        """When a run last ended without loss, UTC."""
+        with reading(self._engine) as connection:
+            return journal.last_success(connection)
+
+    def filter_keys(self) -> dict[str, KeyKind]:
+        """Declared metadata keys and their kinds, in order of declaration."""
+        with reading(self._engine) as connection:
+            return journal.kinds(connection)
+
+    def declare(self, keys: Mapping[str, KeyKind]) -> None:
+        """Add metadata keys; one that is there keeps its kind."""
+        with self._writer, writing(self._engine) as connection:
+            journal.declare(connection, keys, _now())
+
+    def record(self, answer: AnswerRecord) -> None:
+        """Keep an answer record; one with the same request id is replaced."""
+        with writing(self._engine) as connection:
+            journal.record(connection, answer)
+
+    def answers(self, *, since: datetime | None = None, limit: int = 100) -> list[AnswerRecord]:
+        """Answer records, newest first."""
+        with reading(self._engine) as connection:
+            return list(journal.answers(connection, since, limit))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _found(row: reads.VersionRow | None, document_id: str, version: str | None) -> reads.VersionRow:
+    if row is None:
+        raise UnknownNameError("document", f"{document_id} {version or ''}".strip())
+    return row
+
+
+def _lock(function: str) -> Any:
+    return text(f"SELECT {function}({_LOCK_CLASS}, hashtext(current_schema()))")

@@ -1,0 +1,75 @@
+"""Bringing an older ledger up to date, one numbered step after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from grounded.errors import SchemaError
+from grounded.ingestion.ledger.schema import SCHEMA_NUMBER, meta, metadata
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""Number → what turns a ledger of the number before into one of this number. Number 1 is the first release's."""
+
+_ELSEWHERE = "Choose another path, or for PostgreSQL another schema with ?schema=NAME."
+
+
+def prepare(
+    connection: Connection,
+    *,
+    read_only: bool,
+    migrations: Mapping[int, Migration] = MIGRATIONS,
+    newest: int = SCHEMA_NUMBER,
+) -> None:
+    """Create the tables of a new ledger or migrate an older one, inside the caller's transaction.
+
+    Args:
+        connection: A connection in a transaction.
+        read_only: Refuse instead of writing.
+        migrations: The steps.
+        newest: The number this release writes.
+
+    Raises:
+        SchemaError: It is no ledger, it was written by a newer release, or it needs a migration and is
+            opened read-only.
+    """
+    found = set(inspect(connection).get_table_names())
+    if "meta" not in found:
+        _create(connection, found, read_only=read_only, newest=newest)
+        return
+    number = _number(connection)
+    if number > newest:
+        raise SchemaError(
+            f"This ledger has schema {number}; this release reads up to {newest}.",
+            fix="Upgrade grounded-rag to the release that wrote it.",
+        )
+    if number < newest and read_only:
+        raise SchemaError(
+            f"This ledger has schema {number} and must be migrated to {newest}, but is opened read-only.",
+            fix="Open the knowledge base once for writing, for example with: grounded ingest",
+        )
+    for step in range(number + 1, newest + 1):
+        migrations[step](connection)
+        connection.execute(update(meta).values(schema_number=step))
+
+
+def _number(connection: Connection) -> int:
+    columns = {column["name"] for column in inspect(connection).get_columns("meta")}
+    if "schema_number" in columns:
+        number = connection.execute(select(meta.c.schema_number)).scalar_one_or_none()
+        if number is not None:
+            return int(number)
+    raise SchemaError("This database has a table 'meta' that is not a ledger's.", fix=_ELSEWHERE)
+
+
+def _create(connection: Connection, found: set[str], *, read_only: bool, newest: int) -> None:
+    if found or read_only:
+        raise SchemaError(f"This database is not a ledger; it holds {len(found)} other tables.", fix=_ELSEWHERE)
+    metadata.create_all(connection)
+    connection.execute(
+        insert(meta).values(id=1, schema_number=newest, dirty=False, revision=0, created_at=datetime.now(UTC))
+    )

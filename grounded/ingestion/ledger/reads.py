@@ -1,0 +1,301 @@
+"""What readers see: live occurrences, checked against tenant, principals and dates; never anything else."""
+
+from __future__ import annotations
+
+import posixpath
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+
+from grounded.ingestion.ledger.schema import documents, occurrences, principals, versions
+from grounded.ingestion.ledger.text import TextCache
+from grounded.ingestion.ledger.values import Details, Known, Stored
+from grounded.ingestion.ledger.writes import slices
+from grounded.records import Locator, Passage, Segment, Span, Viewer, document_id
+
+_PORTION = 500
+_LOCATORS = TypeAdapter(tuple[Locator, ...])
+_SEGMENTS = TypeAdapter(tuple[Segment, ...])
+_is_live = documents.c.live_version_id.is_not(None)
+
+_LIVE: Select[Any] = (
+    select(
+        occurrences.c.chunk_id,
+        occurrences.c.version_id,
+        occurrences.c.ordinal,
+        occurrences.c.span_start,
+        occurrences.c.span_end,
+        occurrences.c.locators,
+        versions.c.version,
+        documents.c.id.label("document_id"),
+        documents.c.tenant,
+        documents.c.source,
+        documents.c.key,
+        documents.c.title,
+        documents.c.uri,
+        documents.c.trust,
+        documents.c.restricted,
+        documents.c.effective_from,
+        documents.c.effective_to,
+        documents.c.supersedes,
+    )
+    .join(versions, versions.c.id == occurrences.c.version_id)
+    .join(documents, documents.c.live_version_id == versions.c.id)
+)
+
+
+def passages(
+    connection: Connection, cache: TextCache, chunk_ids: Sequence[str], viewer: Viewer
+) -> dict[str, list[Passage]]:
+    """The live occurrences of chunks that ``viewer`` may see, in order of place; chunks without any are left out."""
+    found: dict[str, list[Passage]] = {}
+    for some in slices(list(dict.fromkeys(chunk_ids)), _PORTION):
+        query = _LIVE.where(occurrences.c.chunk_id.in_(some), documents.c.tenant == viewer.tenant)
+        rows = connection.execute(query.order_by(occurrences.c.version_id, occurrences.c.ordinal)).all()
+        for passage in _as_passages(connection, cache, rows, viewer):
+            found.setdefault(passage.id, []).append(passage)
+    return {chunk: found[chunk] for chunk in chunk_ids if chunk in found}
+
+
+def neighbours(
+    connection: Connection, cache: TextCache, place: tuple[str, str, int], distance: int, viewer: Viewer
+) -> list[Passage]:
+    """The passages around ``(document id, version, ordinal)``, without that one, in order; live ones only."""
+    document, version, ordinal = place
+    query = _LIVE.where(
+        documents.c.id == document,
+        documents.c.tenant == viewer.tenant,
+        versions.c.version == version,
+        occurrences.c.ordinal.between(ordinal - distance, ordinal + distance),
+        occurrences.c.ordinal != ordinal,
+    )
+    rows = connection.execute(query.order_by(occurrences.c.ordinal)).all()
+    return _as_passages(connection, cache, rows, viewer)
+
+
+def ordinals(connection: Connection, document: str, version: str, chunk: str) -> list[int]:
+    """At which positions of a version a chunk stands."""
+    query = (
+        select(occurrences.c.ordinal)
+        .join(versions, versions.c.id == occurrences.c.version_id)
+        .where(versions.c.document_id == document, versions.c.version == version, occurrences.c.chunk_id == chunk)
+        .order_by(occurrences.c.ordinal)
+    )
+    return list(connection.execute(query).scalars())
+
+
+class VersionRow(NamedTuple):
+    """A version: its number in this ledger, the length of its text, its segments as stored."""
+
+    id: int
+    characters: int
+    segments: bytes
+
+
+def version_of(connection: Connection, document: str, version: str | None) -> VersionRow | None:
+    """One version, the live one when none is named."""
+    query = select(versions.c.id, versions.c.characters, versions.c.segments).join(
+        documents, documents.c.id == versions.c.document_id
+    )
+    which = versions.c.id == documents.c.live_version_id if version is None else versions.c.version == version
+    row = connection.execute(query.where(documents.c.id == document, which)).first()
+    return None if row is None else VersionRow(*row)
+
+
+def segments_of(row: VersionRow) -> tuple[Segment, ...]:
+    """The segments of a version."""
+    return _SEGMENTS.validate_json(zlib.decompress(row.segments))
+
+
+def known(connection: Connection, document_ids: Sequence[str]) -> dict[str, Known]:
+    """Those of the documents that the ledger has ever seen."""
+    found: dict[str, Known] = {}
+    for some in slices(document_ids, _PORTION):
+        query = select(
+            documents.c.id, documents.c.fingerprint, documents.c.declared, documents.c.live_version_id
+        ).where(documents.c.id.in_(some))
+        for row in connection.execute(query):
+            found[row.id] = Known(row.fingerprint, row.declared, row.live_version_id is not None)
+    return found
+
+
+def details(connection: Connection, document_ids: Sequence[str]) -> dict[str, Details]:
+    """What known documents looked like before."""
+    found: dict[str, Details] = {}
+    for some in slices(document_ids, _PORTION):
+        chunks: dict[str, list[str]] = {}
+        live = (
+            select(documents.c.id, occurrences.c.chunk_id)
+            .join(occurrences, occurrences.c.version_id == documents.c.live_version_id)
+            .where(documents.c.id.in_(some))
+        )
+        for document, chunk in connection.execute(live):
+            chunks.setdefault(document, []).append(chunk)
+        before = (
+            select(documents.c.id, documents.c.attributes, documents.c.parsed, versions.c.version)
+            .outerjoin(versions, versions.c.id == documents.c.live_version_id)
+            .where(documents.c.id.in_(some))
+        )
+        for row in connection.execute(before):
+            distinct = tuple(dict.fromkeys(chunks.get(row.id, ())))
+            found[row.id] = Details(row.attributes, row.parsed, row.version, distinct)
+    return found
+
+
+def live_keys(connection: Connection, tenant: str, source: str) -> Iterator[tuple[str, str]]:
+    """``(document id, key)`` of every live document of a source, in order of id."""
+    query = select(documents.c.id, documents.c.key).filter_by(tenant=tenant, source=source).where(_is_live)
+    found = connection.execution_options(yield_per=1000).execute(query.order_by(documents.c.id))
+    return ((row.id, row.key) for row in found)
+
+
+def live_chunks(connection: Connection, after: str, limit: int) -> list[str]:
+    """Up to ``limit`` distinct live chunk ids greater than ``after``, ascending."""
+    query = (
+        select(occurrences.c.chunk_id)
+        .join(documents, documents.c.live_version_id == occurrences.c.version_id)
+        .where(occurrences.c.chunk_id > after)
+        .order_by(occurrences.c.chunk_id)
+        .distinct()
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def live_among(connection: Connection, chunk_ids: Iterable[str]) -> set[str]:
+    """Those of the chunks that have a live occurrence."""
+    found: set[str] = set()
+    for some in slices(list(chunk_ids), _PORTION):
+        query = (
+            select(occurrences.c.chunk_id)
+            .join(documents, documents.c.live_version_id == occurrences.c.version_id)
+            .where(occurrences.c.chunk_id.in_(some))
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def stored(connection: Connection, cache: TextCache, chunk_ids: Sequence[str]) -> list[Stored]:
+    """What live chunks were embedded from, and what their points carry."""
+    query = _LIVE.add_columns(occurrences.c.heading, occurrences.c.embedded, documents.c.attributes)
+    rows = {row.chunk_id: row for row in connection.execute(query.where(occurrences.c.chunk_id.in_(chunk_ids)))}
+    cuts = cache.read(connection, [(row.version_id, row.span_start, row.span_end) for row in rows.values()])
+    allowed = _principals(connection, rows.values())
+    return [
+        Stored(
+            chunk_id=row.chunk_id,
+            embedded_text=row.heading + cut if row.embedded is None else row.embedded,
+            document_id=row.document_id,
+            tenant=row.tenant,
+            source=row.source,
+            principals=allowed.get(row.document_id, ()),
+            metadata=row.attributes,
+        )
+        for row, cut in zip(rows.values(), cuts, strict=True)
+    ]
+
+
+def totals(connection: Connection) -> tuple[int, int]:
+    """How many live documents and distinct live chunks there are."""
+    query = select(func.count(), func.coalesce(func.sum(documents.c.chunks), 0)).where(_is_live)
+    row = connection.execute(query).one()
+    return int(row[0]), int(row[1])
+
+
+def is_restricted(connection: Connection) -> bool:
+    """Whether any live document has principals."""
+    query = select(principals.c.document_id).join(documents, documents.c.id == principals.c.document_id)
+    return connection.execute(query.where(_is_live).limit(1)).first() is not None
+
+
+def live_since(connection: Connection, document_ids: Sequence[str]) -> dict[str, datetime]:
+    """When the live version of each document became live."""
+    found: dict[str, datetime] = {}
+    for some in slices(document_ids, _PORTION):
+        query = select(documents.c.id, versions.c.live_since).join(
+            versions, versions.c.id == documents.c.live_version_id
+        )
+        found.update((row.id, row.live_since) for row in connection.execute(query.where(documents.c.id.in_(some))))
+    return found
+
+
+def visible(connection: Connection, document_ids: Sequence[str], viewer: Viewer) -> set[str]:
+    """Those of the documents that are live and that ``viewer`` may see."""
+    found: set[str] = set()
+    for some in slices(document_ids, _PORTION):
+        permitted = ~documents.c.restricted
+        if viewer.principals:
+            theirs = select(principals.c.document_id).where(principals.c.principal.in_(viewer.principals))
+            permitted = or_(permitted, documents.c.id.in_(theirs))
+        query = select(documents.c.id).where(
+            documents.c.id.in_(some), documents.c.tenant == viewer.tenant, _is_live, permitted, _in_force(viewer)
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _in_force(viewer: Viewer) -> Any:
+    if viewer.on is None:
+        return and_(True)
+    begun = or_(documents.c.effective_from.is_(None), documents.c.effective_from <= viewer.on)
+    return and_(begun, or_(documents.c.effective_to.is_(None), documents.c.effective_to > viewer.on))
+
+
+def _as_passages(connection: Connection, cache: TextCache, rows: Sequence[Row[Any]], viewer: Viewer) -> list[Passage]:
+    allowed = _principals(connection, rows)
+    # A restricted document whose principals cannot be found is nobody's, not everybody's.
+    seen = [row for row in rows if not row.restricted or set(allowed.get(row.document_id, ())) & set(viewer.principals)]
+    cuts = cache.read(connection, [(row.version_id, row.span_start, row.span_end) for row in seen])
+    replaced = _superseded(connection, seen)
+    found = [
+        Passage(
+            id=row.chunk_id,
+            document_id=row.document_id,
+            version=row.version,
+            title=row.title,
+            uri=row.uri,
+            text=cut,
+            span=Span(start=row.span_start, end=row.span_end),
+            locators=_LOCATORS.validate_python(row.locators),
+            principals=allowed.get(row.document_id, ()),
+            effective_from=row.effective_from,
+            effective_to=row.effective_to,
+            supersedes=replaced.get(row.document_id),
+            trust=row.trust,
+        )
+        for row, cut in zip(seen, cuts, strict=True)
+    ]
+    return found if viewer.on is None else [passage for passage in found if passage.in_force(viewer.on)]
+
+
+def _principals(connection: Connection, rows: Iterable[Row[Any]]) -> Mapping[str, tuple[str, ...]]:
+    restricted = list({row.document_id for row in rows if row.restricted})
+    found: dict[str, tuple[str, ...]] = {}
+    if restricted:
+        query = select(principals).where(principals.c.document_id.in_(restricted)).order_by(principals.c.principal)
+        for row in connection.execute(query):
+            found[row.document_id] = (*found.get(row.document_id, ()), row.principal)
+    return found
+
+
+def _superseded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, str]:
+    """By document, the id of the one it replaces: named by its key, or by its name beside the document's own."""
+    candidates: dict[str, list[str]] = {}
+    for row in rows:
+        if row.supersedes:
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(row.key), row.supersedes))
+            named = [document_id(row.tenant, row.source, key) for key in (row.supersedes, beside)]
+            candidates[row.document_id] = [each for each in named if each != row.document_id]
+    if not candidates:
+        return {}
+    wanted = [candidate for some in candidates.values() for candidate in some]
+    there = set(connection.execute(select(documents.c.id).where(documents.c.id.in_(wanted))).scalars())
+    return {
+        document: next((candidate for candidate in some if candidate in there), some[0])
+        for document, some in candidates.items()
+        if some
+    }

@@ -1,0 +1,71 @@
+"""Slices of canonical text, read block by block and kept in a bounded cache."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from threading import Lock
+
+from sqlalchemy import Connection, select, tuple_
+
+from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, texts
+from grounded.ingestion.ledger.writes import slices
+
+CACHED_BLOCKS = 512
+"""At most 8 Mi code points: 8 to 32 MiB."""
+
+Slice = tuple[int, int, int]
+"""``(version id, start, end)`` in code points."""
+
+_PORTION = 200
+
+
+class TextCache:
+    """Reads canonical text. Thread-safe; a version's text never changes, so nothing is ever invalidated."""
+
+    def __init__(self, blocks: int = CACHED_BLOCKS) -> None:
+        self._blocks: OrderedDict[tuple[int, int], str] = OrderedDict()
+        self._limit = blocks
+        self._lock = Lock()
+
+    def read(self, connection: Connection, wanted: Sequence[Slice]) -> list[str]:
+        """The text of each slice, in the order given; what is not in the cache takes one query per 200 blocks."""
+        needed = dict.fromkeys(block for each in wanted for block in _blocks_of(each))
+        blocks = self._cached(needed)
+        missing = [block for block in needed if block not in blocks]
+        for some in slices(missing, _PORTION):
+            query = select(texts).where(tuple_(texts.c.version_id, texts.c.block).in_(some))
+            found = connection.execute(query)
+            loaded = {(row.version_id, row.block): row.content.decode("utf-8", "surrogatepass") for row in found}
+            blocks.update(loaded)
+            self._keep(loaded)
+        return [_cut(blocks, each) for each in wanted]
+
+    def _cached(self, needed: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        with self._lock:
+            found = {block: self._blocks[block] for block in needed if block in self._blocks}
+            for block in found:
+                self._blocks.move_to_end(block)
+        return found
+
+    def _keep(self, loaded: dict[tuple[int, int], str]) -> None:
+        with self._lock:
+            self._blocks.update(loaded)
+            while len(self._blocks) > self._limit:
+                self._blocks.popitem(last=False)
+
+
+def _blocks_of(wanted: Slice) -> list[tuple[int, int]]:
+    version_id, start, end = wanted
+    last = max(start, end - 1) // BLOCK_CHARACTERS
+    return [(version_id, number) for number in range(start // BLOCK_CHARACTERS, last + 1)] if end > start else []
+
+
+def _cut(blocks: dict[tuple[int, int], str], wanted: Slice) -> str:
+    _, start, end = wanted
+    numbers = _blocks_of(wanted)
+    if not numbers:
+        return ""
+    joined = "".join(blocks[number] for number in numbers)
+    offset = numbers[0][1] * BLOCK_CHARACTERS
+    return joined[start - offset : end - offset]

@@ -1,0 +1,115 @@
+"""What goes into a ledger's transaction, and what comes back about a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from grounded.records import Chunk, Failure, Scalar, Segment, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is known of a document besides its content, after source, arguments and content were merged."""
+
+    title: str = ""
+    uri: str = ""
+    media_type: str = ""
+    trust: Trust = "untrusted"
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    principals: tuple[str, ...] = ()
+    effective_from: date | None = None
+    effective_to: date | None = None
+    supersedes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version and its chunks, in order."""
+
+    version: str
+    text: str
+    segments: tuple[Segment, ...]
+    chunks: Sequence[Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One document of a batch.
+
+    Attributes:
+        fingerprint: Identifies bytes and settings.
+        declared: Identifies what source and arguments declared.
+        parsed: What the content itself declared, JSON-compatible.
+        content: The version that becomes live; None leaves the live one and writes attributes only.
+    """
+
+    document_id: str
+    key: str
+    fingerprint: str
+    declared: str
+    attributes: Attributes
+    parsed: Mapping[str, Any]
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """A checkpoint to move: of which scope, made with which settings."""
+
+    scope: str
+    settings: str
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction of a run changes.
+
+    Attributes:
+        retired: Ids of documents that are gone.
+        failures: Documents that could not be brought in; they become dead letters.
+        cleared: Keys whose dead letters are settled.
+    """
+
+    tenant: str
+    source: str
+    writes: Sequence[Write] = ()
+    retired: Sequence[str] = ()
+    failures: Sequence[Failure] = ()
+    cleared: Sequence[str] = ()
+    checkpoint: Checkpointed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of a document; ``live`` is False for a retired one."""
+
+    fingerprint: str
+    declared: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a document looked like before: merged metadata, what its content declared, live version and chunks."""
+
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    parsed: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    chunk_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a live chunk needs to be stored again."""
+
+    chunk_id: str
+    embedded_text: str
+    document_id: str
+    tenant: str
+    source: str
+    principals: tuple[str, ...]
+    metadata: Mapping[str, Scalar]

@@ -1,0 +1,243 @@
+"""The one transaction that makes a batch live."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from grounded.ingestion.ledger import journal
+from grounded.ingestion.ledger.schema import (
+    BLOCK_CHARACTERS,
+    documents,
+    meta,
+    occurrences,
+    principals,
+    sources,
+    tenants,
+    texts,
+    versions,
+)
+from grounded.ingestion.ledger.values import Attributes, Batch, Content, Write
+from grounded.records import Chunk, Locator, Segment
+
+_ROWS = 2000
+_SEGMENTS = TypeAdapter(tuple[Segment, ...])
+_T = TypeVar("_T")
+
+
+def commit(connection: Connection, batch: Batch, now: datetime) -> None:
+    """Make every write of a batch live, retire what is gone, move the checkpoint.
+
+    Args:
+        connection: A connection in the transaction that takes all of it.
+        batch: At most one write per document, and none for a retired one.
+        now: The time of the commit.
+    """
+    changed = [write for write in batch.writes if write.content is not None]
+    _register(connection, batch, now)
+    _insert_documents(connection, batch, now)
+    _supersede(connection, [*(write.document_id for write in changed), *batch.retired], now)
+    ids = _insert_versions(connection, changed, now)
+    _insert_occurrences(connection, changed, ids)
+    _update_documents(connection, batch, ids, now)
+    _replace_principals(connection, batch.writes)
+    _retire(connection, batch.retired, now)
+    journal.settle(connection, batch, now)
+    if batch.writes or batch.retired:
+        connection.execute(update(meta).values(revision=meta.c.revision + 1))
+
+
+def slices(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """``items`` in runs of at most ``size``."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _register(connection: Connection, batch: Batch, now: datetime) -> None:
+    place = {"tenant": batch.tenant, "source": batch.source}
+    if connection.execute(select(sources.c.source).filter_by(**place)).first():
+        return
+    if not connection.execute(select(tenants.c.tenant).filter_by(tenant=batch.tenant)).first():
+        connection.execute(insert(tenants).values(tenant=batch.tenant, created_at=now))
+    connection.execute(insert(sources).values(created_at=now, **place))
+
+
+def _insert_documents(connection: Connection, batch: Batch, now: datetime) -> None:
+    wanted = [write.document_id for write in batch.writes]
+    known = set(connection.execute(select(documents.c.id).where(documents.c.id.in_(wanted))).scalars())
+    rows = [
+        {
+            "id": write.document_id,
+            "tenant": batch.tenant,
+            "source": batch.source,
+            "key": write.key,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for write in batch.writes
+        if write.document_id not in known
+    ]
+    _insert(connection, documents, rows)
+
+
+def _supersede(connection: Connection, document_ids: Sequence[str], now: datetime) -> None:
+    for some in slices(document_ids, _ROWS):
+        live = select(documents.c.live_version_id).where(documents.c.id.in_(some))
+        connection.execute(
+            update(versions)
+            .where(versions.c.id.in_(live), versions.c.superseded_at.is_(None))
+            .values(superseded_at=now)
+        )
+
+
+def _insert_versions(connection: Connection, changed: Sequence[Write], now: datetime) -> dict[str, int]:
+    """Ids of the versions that become live, by document; one that was there before is used again."""
+    contents = {write.document_id: write.content for write in changed if write.content is not None}
+    before = _version_ids(connection, contents)
+    new = {document_id: content for document_id, content in contents.items() if document_id not in before}
+    rows = [
+        {
+            "document_id": document_id,
+            "version": content.version,
+            "characters": len(content.text),
+            "segments": zlib.compress(_SEGMENTS.dump_json(content.segments), 1),
+            "committed_at": now,
+            "live_since": now,
+        }
+        for document_id, content in new.items()
+    ]
+    _insert(connection, versions, rows)
+    ids = _version_ids(connection, contents) if new else before
+    blocks = (block for document_id, content in new.items() for block in _blocks(ids[document_id], content.text))
+    _insert(connection, texts, blocks)
+    _revive(connection, list(before.values()), now)
+    return ids
+
+
+def _version_ids(connection: Connection, contents: Mapping[str, Content]) -> dict[str, int]:
+    found = connection.execute(
+        select(versions.c.document_id, versions.c.version, versions.c.id).where(
+            versions.c.document_id.in_(list(contents)),
+            versions.c.version.in_([content.version for content in contents.values()]),
+        )
+    )
+    return {row.document_id: row.id for row in found if contents[row.document_id].version == row.version}
+
+
+def _revive(connection: Connection, version_ids: Sequence[int], now: datetime) -> None:
+    if not version_ids:
+        return
+    live = select(documents.c.live_version_id).where(documents.c.live_version_id.in_(version_ids))
+    connection.execute(
+        update(versions).where(versions.c.id.in_(version_ids), versions.c.id.not_in(live)).values(live_since=now)
+    )
+    connection.execute(update(versions).where(versions.c.id.in_(version_ids)).values(superseded_at=None))
+    # Other settings cut the same text into other chunks.
+    connection.execute(delete(occurrences).where(occurrences.c.version_id.in_(version_ids)))
+
+
+def _blocks(version_id: int, text: str) -> Iterator[dict[str, Any]]:
+    for number, start in enumerate(range(0, len(text), BLOCK_CHARACTERS)):
+        content = text[start : start + BLOCK_CHARACTERS].encode("utf-8", "surrogatepass")
+        yield {"version_id": version_id, "block": number, "content": content}
+
+
+def _insert_occurrences(connection: Connection, changed: Sequence[Write], ids: Mapping[str, int]) -> None:
+    _insert(
+        connection,
+        occurrences,
+        (
+            _occurrence(ids[write.document_id], write.content.text, chunk)
+            for write in changed
+            if write.content is not None
+            for chunk in write.content.chunks
+        ),
+    )
+
+
+def _occurrence(version_id: int, text: str, chunk: Chunk) -> dict[str, Any]:
+    span = chunk.span
+    cut = text[span.start : span.end]
+    whole = chunk.embedded_text
+    ends_with_cut = whole.endswith(cut)
+    return {
+        "version_id": version_id,
+        "ordinal": chunk.ordinal,
+        "chunk_id": chunk.id,
+        "span_start": span.start,
+        "span_end": span.end,
+        "locators": [_locator(locator) for locator in chunk.locators],
+        "heading": whole[: len(whole) - len(cut)] if ends_with_cut else "",
+        "embedded": None if ends_with_cut else whole,
+    }
+
+
+def _locator(locator: Locator) -> dict[str, Any]:
+    return {"kind": locator.kind, **locator.fields}
+
+
+def _update_documents(connection: Connection, batch: Batch, ids: Mapping[str, int], now: datetime) -> None:
+    rows = [_document(write, now) for write in batch.writes]
+    with_content = [
+        row | {"live_version_id": ids[write.document_id], "chunks": len({chunk.id for chunk in write.content.chunks})}
+        for row, write in zip(rows, batch.writes, strict=True)
+        if write.content is not None
+    ]
+    without = [row for row, write in zip(rows, batch.writes, strict=True) if write.content is None]
+    by_id = update(documents).where(documents.c.id == bindparam("document"))
+    for some in (with_content, without):
+        if some:
+            connection.execute(by_id, some)
+
+
+def _document(write: Write, now: datetime) -> dict[str, Any]:
+    about: Attributes = write.attributes
+    return {
+        "document": write.document_id,
+        "title": about.title,
+        "uri": about.uri,
+        "media_type": about.media_type,
+        "trust": about.trust,
+        "fingerprint": write.fingerprint,
+        "declared": write.declared,
+        "parsed": write.parsed,
+        "attributes": dict(about.metadata),
+        "restricted": bool(about.principals),
+        "effective_from": about.effective_from,
+        "effective_to": about.effective_to,
+        "supersedes": about.supersedes,
+        "updated_at": now,
+        "retired_at": None,
+    }
+
+
+def _replace_principals(connection: Connection, writes: Sequence[Write]) -> None:
+    for some in slices([write.document_id for write in writes], _ROWS):
+        connection.execute(delete(principals).where(principals.c.document_id.in_(some)))
+    rows = [
+        {"document_id": write.document_id, "principal": principal}
+        for write in writes
+        for principal in dict.fromkeys(write.attributes.principals)
+    ]
+    _insert(connection, principals, rows)
+
+
+def _retire(connection: Connection, document_ids: Sequence[str], now: datetime) -> None:
+    for some in slices(document_ids, _ROWS):
+        connection.execute(
+            update(documents)
+            .where(documents.c.id.in_(some), documents.c.live_version_id.is_not(None))
+            .values(live_version_id=None, chunks=0, retired_at=now, updated_at=now)
+        )
+
+
+def _insert(connection: Connection, table: Any, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows in bounded portions: a document of any length needs no second copy of its rows in memory."""
+    waiting = iter(rows)
+    while portion := list(islice(waiting, _ROWS)):
+        connection.execute(insert(table), portion)
