@@ -1,0 +1,103 @@
+"""What is known of a document: declared by its source, given with the ingest, said by its own content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from grounded.errors import UsageError
+from grounded.ingestion.ledger import Attributes
+from grounded.records import Document, Parsed, RawDocument
+
+SCALARS = (str, int, float, bool)
+_SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "supersedes", "principals"}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What an ingest gives to every document that its source does not declare otherwise."""
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    principals: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = [key for key, value in self.metadata.items() if not isinstance(value, SCALARS)]
+        if wrong:
+            raise UsageError(f"The metadata {wrong[0]!r} is no string, number or boolean.", fix="Use scalars.")
+
+
+def fingerprint(document: RawDocument | Document, settings: str) -> str:
+    """Identifies everything that decides about text and chunks: content, parser hints, title and settings."""
+    if isinstance(document, Document):
+        content, hints = document.fingerprint or document.version, ["document", document.media_type]
+    else:
+        content = document.fingerprint or hashlib.sha256(document.content).hexdigest()
+        hints = ["raw", document.media_type, document.name]
+    return _digest([settings, content, document.title, *hints])
+
+
+def declared(document: RawDocument | Document, defaults: Defaults) -> str:
+    """Identifies what source and ingest say of a document; a change of it embeds nothing again."""
+    return _digest(
+        [
+            document.uri,
+            document.trust,
+            document.metadata,
+            document.principals,
+            str(document.effective_from),
+            str(document.effective_to),
+            document.supersedes,
+            dict(defaults.metadata),
+            defaults.principals,
+        ]
+    )
+
+
+def fingerprint_of_run(settings: str, defaults: Defaults) -> str:
+    """Identifies what every document of a run was read with; a checkpoint made with another one is not used."""
+    return _digest([settings, dict(defaults.metadata), defaults.principals])
+
+
+def said(parsed: Parsed) -> dict[str, Any]:
+    """What the content declares, JSON-compatible; kept so that a merge needs no second parse."""
+    return parsed.model_dump(mode="json", include=_SAID, exclude_defaults=True)
+
+
+def merged(document: RawDocument | Document, content: Mapping[str, Any], defaults: Defaults) -> Attributes:
+    """Source before ingest before content, for metadata key by key, for everything else the first that is there.
+
+    Args:
+        document: As the source declares it.
+        content: What ``said`` returned for its content.
+        defaults: What the ingest gives.
+    """
+    parsed = Parsed.from_dict({"text": "", **content})
+    fallback = document.name if isinstance(document, RawDocument) else ""
+    return Attributes(
+        title=document.title or parsed.title or fallback or document.key.rsplit("/", 1)[-1],
+        uri=document.uri,
+        media_type=parsed.media_type or document.media_type or "text/plain",
+        trust=document.trust,
+        metadata={**parsed.metadata, **defaults.metadata, **document.metadata},
+        principals=tuple(dict.fromkeys(document.principals or defaults.principals or parsed.principals)),
+        effective_from=document.effective_from or parsed.effective_from,
+        effective_to=document.effective_to or parsed.effective_to,
+        supersedes=document.supersedes or parsed.supersedes,
+    )
+
+
+def canonical(document: RawDocument | Document, parsed: Parsed, attributes: Attributes) -> Document:
+    """The document as it is split: canonical text with everything merged."""
+    return Document(key=document.key, text=parsed.text, segments=parsed.segments, **asdict(attributes))
+
+
+def content_of(document: Document) -> Parsed:
+    """A document that was given as text, as if it had been parsed."""
+    return Parsed(text=document.text, segments=document.segments)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

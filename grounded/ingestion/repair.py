@@ -1,0 +1,114 @@
+"""Making the vector store agree with the ledger again after a crash, a restored backup or a lost folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
+from grounded.ingestion.ledger import Ledger
+from grounded.ingestion.payloads import FilterKeys
+from grounded.protocols import Embedder, VectorStore
+
+log = logging.getLogger(__name__)
+
+PAGE_IDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What a repair did.
+
+    Attributes:
+        scanned: False when ledger and store agreed at a glance and nothing was compared one by one.
+        points_restored: Live chunks whose points were missing; embedded again from the ledger's text.
+        points_removed: Points without a live occurrence.
+        seconds: Wall time.
+    """
+
+    scanned: bool = False
+    points_restored: int = 0
+    points_removed: int = 0
+    seconds: float = 0.0
+
+
+def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse) -> RepairReport:
+    """Give every live chunk its point, and no other point a place.
+
+    Fast when the last run ended well and both count the same. What payloads say of a point that is there is
+    not compared: a run that was cut off while it changed them repeats that.
+
+    Args:
+        ledger: What is live; it decides.
+        store: What is brought in line.
+        embedder: The model the knowledge base was built with.
+        sparse: Makes BM25 vectors.
+
+    Raises:
+        StoreError: The store failed; run it again.
+        LedgerError: The ledger failed, or is open read-only.
+    """
+    started = time.monotonic()
+    with ledger.writer():
+        keys = FilterKeys(ledger, store)
+        if not ledger.dirty and store.count() == ledger.totals()[1]:
+            return RepairReport(seconds=time.monotonic() - started)
+        ledger.mark(dirty=True)
+        # Removing first keeps the store from growing beyond what it must hold.
+        removed = _remove(ledger, store)
+        restored = sum(
+            _restore(missing, ledger, store, embedder, sparse, keys)
+            for missing in _portions(_missing(ledger, store), EMBED_CHUNKS)
+        )
+        store.flush()
+        ledger.mark(dirty=False)
+    log.info("repaired the store: %d points restored, %d removed", restored, removed)
+    return RepairReport(True, restored, removed, time.monotonic() - started)
+
+
+def _remove(ledger: Ledger, store: VectorStore) -> int:
+    # Collected first: a store need not list well while it is deleted from.
+    orphans = [
+        chunk_id
+        for page in _portions(store.ids(), PAGE_IDS)
+        for chunk_id in sorted(set(page) - ledger.live_among(page))
+    ]
+    for page in _portions(orphans, PAGE_IDS):
+        store.delete(page)
+    return len(orphans)
+
+
+def _missing(ledger: Ledger, store: VectorStore) -> Iterator[str]:
+    after = ""
+    while page := ledger.live_chunks(after=after, limit=PAGE_IDS):
+        there = store.existing(page)
+        yield from (chunk_id for chunk_id in page if chunk_id not in there)
+        after = page[-1]
+
+
+def _restore(
+    missing: list[str], ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse, keys: FilterKeys
+) -> int:
+    stored = ledger.stored(missing)
+    payloads = [
+        keys.payload(
+            document_id=each.document_id,
+            tenant=each.tenant,
+            source=each.source,
+            principals=each.principals,
+            metadata=each.metadata,
+        )
+        for each in stored
+    ]
+    texts = {each.chunk_id: each.embedded_text for each in stored}
+    store_points(texts, payloads, embedder=embedder, sparse=sparse, store=store)
+    return len(texts)
+
+
+def _portions(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    waiting = iter(items)
+    while portion := list(islice(waiting, size)):
+        yield portion

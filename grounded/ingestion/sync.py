@@ -1,0 +1,363 @@
+"""Bringing a source and a knowledge base to the same state, document by document."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from grounded.errors import GroundedError, LedgerError, SourceError, UsageError
+from grounded.ingestion import merging, retirement
+from grounded.ingestion.considering import Considering, Named, Parse, Split, key_of
+from grounded.ingestion.drafts import MAX_DOCUMENTS, Draft
+from grounded.ingestion.embedding import Sparse
+from grounded.ingestion.ledger import Checkpointed, Ledger
+from grounded.ingestion.merging import Defaults
+from grounded.ingestion.payloads import FilterKeys
+from grounded.ingestion.repair import repair
+from grounded.ingestion.tally import Tally
+from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.records import (
+    DEFAULT_TENANT,
+    Change,
+    Checkpoint,
+    Delete,
+    Document,
+    IngestReport,
+    Listing,
+    Scalar,
+    Upsert,
+)
+
+log = logging.getLogger(__name__)
+
+WINDOW_CHANGES = 64
+WINDOW_BYTES = 8_000_000
+CHECKPOINT_SECONDS = 1.0
+"""A checkpoint is committed at once when the last commit is at least this old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest has come.
+
+    Attributes:
+        done: Documents dealt with, unchanged and failed ones too.
+        total: Documents to deal with; None while the source cannot say.
+        document: Key of the last one.
+        chunks: Chunks embedded so far.
+    """
+
+    done: int
+    total: int | None
+    document: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    settings: str
+    tenant: str
+    defaults: Defaults
+    max_retire_share: float
+    force_retire: bool
+    progress: Callable[[Progress], None] | None
+    cancel: Callable[[], bool] | None
+
+
+class _CancelledError(Exception):
+    """``cancel`` returned True."""
+
+
+def sync(
+    connector: Connector,
+    *,
+    ledger: Ledger,
+    store: VectorStore,
+    embedder: Embedder,
+    parse: Parse,
+    split: Split,
+    sparse: Sparse,
+    settings: str,
+    tenant: str = DEFAULT_TENANT,
+    metadata: Mapping[str, Scalar] | None = None,
+    principals: Sequence[str] = (),
+    max_retire_share: float = 0.2,
+    force_retire: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> IngestReport:
+    """Embed what is new or changed, update what is declared, retire what is gone; leave the rest alone.
+
+    Every document becomes live whole or stays as it was, whatever happens meanwhile. A document that cannot
+    be read is a failure in the report and a dead letter, keeps its last good version, and stops nothing.
+
+    Args:
+        connector: The source. When it has an attribute ``total``, that is the total of the progress.
+        ledger: Decides what is live.
+        store: Keeps the points.
+        embedder: The model the knowledge base was built with.
+        parse: Bytes to canonical text; raises ``ParseError``.
+        split: A document to chunks.
+        sparse: Text to a BM25 vector.
+        settings: Identifies parsers, splitter and embedder with their versions; another one re-reads everything.
+        tenant: Whose documents these are.
+        metadata: For documents whose source does not declare the key; wins over what their content declares.
+        principals: For documents whose source declares none; wins over what their content declares.
+        max_retire_share: Largest share, in [0, 1], of the live documents under the connector's scope that one
+            listing may retire, from five documents up.
+        force_retire: Retire without that check, an empty listing included.
+        progress: Called after every document and every few hundred chunks.
+        cancel: Asked between documents and between portions of chunks; True stops.
+
+    Returns:
+        What was done and committed. ``interrupted`` is True after a cancellation or Ctrl-C.
+
+    Raises:
+        SourceError: The source as a whole cannot be read; what came before that is committed.
+        StoreError: The store failed; what is committed stays.
+        LedgerError: The ledger failed; what is committed stays.
+        UsageError: An argument is wrong.
+    """
+    if not 0.0 <= max_retire_share <= 1.0:
+        raise UsageError(f"max_retire_share must lie in [0, 1], not {max_retire_share}.")
+    defaults = Defaults(metadata=dict(metadata or {}), principals=_as_tuple(principals))
+    options = _Options(settings, tenant, defaults, max_retire_share, force_retire, progress, cancel)
+    with ledger.writer():
+        if ledger.dirty:
+            repair(ledger, store, embedder, sparse)
+        return _Run(connector, ledger, store, embedder, sparse, options, parse, split).execute()
+
+
+class _Run:
+    """One sync of one connector."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        ledger: Ledger,
+        store: VectorStore,
+        embedder: Embedder,
+        sparse: Sparse,
+        options: _Options,
+        parse: Parse,
+        split: Split,
+    ) -> None:
+        self._connector, self._ledger, self._store = connector, ledger, store
+        self._embedder, self._sparse, self._options = embedder, sparse, options
+        self._source = connector.source
+        self._tally = Tally(run_id=str(uuid.uuid4()), source=self._source)
+        self._keys = FilterKeys(ledger, store)
+        self._considering = Considering(
+            ledger=ledger,
+            keys=self._keys,
+            tally=self._tally,
+            parse=parse,
+            split=split,
+            settings=options.settings,
+            tenant=options.tenant,
+            defaults=options.defaults,
+        )
+        self._draft = self._new_draft()
+        self._window: dict[str, Named] = {}
+        self._window_bytes = 0
+        self._named = retirement.Named(options.tenant, self._source)
+        self._named_twice: dict[str, None] = {}
+        self._listing: Listing | None = None
+        self._store_is_touched = False
+        self._store_is_settled = True
+        self._committed_at = time.monotonic()
+        self._chunks = 0
+
+    def execute(self) -> IngestReport:
+        """Run to the end, to the interruption, or to the error."""
+        run, options = self._tally.run_id, self._options
+        self._ledger.begin_run(run, options.tenant, self._source, self._connector.scope)
+        try:
+            self._consume()
+            self._retire_gone()
+        except (KeyboardInterrupt, _CancelledError):
+            self._abandon()
+            return self._finish(interrupted=True)
+        except GroundedError:
+            with suppress(LedgerError):
+                self._ledger.finish_run(run, "failed", None, clean=self._store_is_settled)
+            raise
+        return self._finish(interrupted=False)
+
+    def _finish(self, *, interrupted: bool) -> IngestReport:
+        if self._store_is_touched:
+            self._store.flush()
+        if self._listing is not None and self._named_twice:
+            some = ", ".join(repr(key) for key in list(self._named_twice)[:3])
+            self._tally.warn(f"{len(self._named_twice)} keys were named twice; the later one counts: {some}.")
+        report = self._tally.report(interrupted=interrupted, more=self._keys.warnings)
+        outcome = "interrupted" if interrupted else "ok" if report.ok else "partial"
+        self._ledger.finish_run(report.run_id, outcome, report, clean=True)
+        log.info(
+            "synced: %d added, %d updated, %d unchanged, %d retired, %d failed, %d chunks embedded in %.1f s",
+            report.documents_added,
+            report.documents_updated,
+            report.documents_unchanged,
+            report.documents_retired,
+            len(report.failures),
+            report.chunks_embedded,
+            report.seconds,
+        )
+        return report
+
+    def _consume(self) -> None:
+        options = self._options
+        vouched = merging.fingerprint_of_run(options.settings, options.defaults)
+        scope = self._connector.scope
+        changes = self._connector.changes(
+            self._ledger.checkpoint(options.tenant, self._source, scope, settings=vouched)
+        )
+        try:
+            for change in changes:
+                self._take(change, Checkpointed(scope, vouched, {}))
+        except SourceError:
+            self._consider_window()
+            self._commit()
+            raise
+        finally:
+            close = getattr(changes, "close", None)
+            if close is not None:
+                close()
+        self._consider_window()
+        self._commit()
+
+    def _take(self, change: Change, checkpoint: Checkpointed) -> None:
+        match change:
+            case Listing():
+                self._listing = change
+            case Checkpoint(state=state):
+                self._consider_window()
+                self._draft.checkpoint = Checkpointed(checkpoint.scope, checkpoint.settings, state)
+                if time.monotonic() - self._committed_at >= CHECKPOINT_SECONDS:
+                    self._commit()
+            case _:
+                self._gather(change)
+
+    def _gather(self, change: Named) -> None:
+        key = key_of(change)
+        earlier = self._window.get(key)
+        if earlier is not None:
+            if isinstance(earlier, Upsert) and isinstance(change, Upsert):
+                # The later one wins, and the earlier one need not be read.
+                del self._window[key]
+            else:
+                self._consider_window()
+        if not isinstance(change, Delete) and not self._named.add(key) and len(self._named_twice) < WINDOW_CHANGES:
+            self._named_twice[key] = None
+        self._window[key] = change
+        if isinstance(change, Upsert):
+            document = change.document
+            self._window_bytes += len(document.text if isinstance(document, Document) else document.content)
+        if len(self._window) >= WINDOW_CHANGES or self._window_bytes >= WINDOW_BYTES:
+            self._consider_window()
+
+    def _consider_window(self) -> None:
+        window, self._window, self._window_bytes = self._window, {}, 0
+        if not window:
+            return
+        cases = self._considering.cases(window)
+        if any(case.document_id in self._draft.touched for case in cases):
+            # What the ledger knows of it is about to change.
+            self._commit()
+            cases = self._considering.cases(window)
+        # Let go of one document after the other.
+        cases.reverse()
+        window.clear()
+        while cases:
+            case = cases.pop()
+            self._considering.consider(case, self._draft)
+            self._tally.done += 1
+            self._report_progress(case.key)
+            if self._draft.is_due:
+                self._commit()
+
+    def _commit(self) -> None:
+        draft = self._draft
+        if draft.is_empty:
+            return
+        if draft.changes_store:
+            if not self._store_is_touched:
+                self._ledger.mark(dirty=True)
+                self._store_is_touched = True
+            self._store_is_settled = False
+        draft.carry_out(
+            ledger=self._ledger,
+            store=self._store,
+            embedder=self._embedder,
+            sparse=self._sparse,
+            pause=self._pause,
+        )
+        self._store_is_settled = True
+        self._tally.committed(draft)
+        self._draft = self._new_draft()
+        self._committed_at = time.monotonic()
+
+    def _abandon(self) -> None:
+        draft, self._draft = self._draft, self._new_draft()
+        self._window.clear()
+        if not self._store_is_settled:
+            draft.settle(self._ledger, self._store)
+            self._store_is_settled = True
+
+    def _retire_gone(self) -> None:
+        listing = self._listing
+        if listing is None:
+            return
+        if not listing.complete:
+            self._tally.warn(f"Nothing was retired, since the listing is incomplete: {listing.reason}")
+            return
+        options, covers = self._options, self._connector.covers
+        covered, gone = self._named.gone(self._ledger.live_keys(options.tenant, self._source), covers)
+        # What this run has added says nothing about what was there before.
+        before = max(covered - self._tally.added, len(gone))
+        is_empty = not self._named
+        refused = retirement.refusal(
+            gone=len(gone), before=before, is_empty=is_empty, max_share=options.max_retire_share
+        )
+        if refused and not options.force_retire:
+            self._tally.refused = refused
+            return
+        for some in _slices(gone, MAX_DOCUMENTS):
+            self._report_progress("")
+            details = self._ledger.details(some)
+            for identity in some:
+                self._draft.retire(identity, details[identity].chunk_ids)
+            self._commit()
+        for key in list(self._considering.dead):
+            if covers(key) and key not in self._named:
+                self._draft.cleared.append(key)
+        self._commit()
+
+    def _pause(self, chunks: int) -> None:
+        self._chunks += chunks
+        self._report_progress(self._draft.writes[-1].key)
+
+    def _report_progress(self, key: str) -> None:
+        options = self._options
+        if options.progress is not None and key:
+            total = getattr(self._connector, "total", None)
+            options.progress(Progress(self._tally.done, total, key, self._chunks))
+        if options.cancel is not None and options.cancel():
+            raise _CancelledError
+
+    def _new_draft(self) -> Draft:
+        return Draft(self._options.tenant, self._source)
+
+
+def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _as_tuple(principals: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(principals, str):
+        raise UsageError("Principals must be a sequence of strings.", fix="Use principals=('group',).")
+    return tuple(principals)
