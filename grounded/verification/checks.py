@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from grounded.verification.alignment import Alignment, window_keys
+from grounded.text.sentences import sentences
+from grounded.verification.alignment import Alignment, align, coverage, window_keys
 from grounded.verification.analysis import Analysis
 from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
 from grounded.verification.quantities import Quantity
 
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 _CLAUSE_BORDER = re.compile(
     r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
     r"|and that)\b",
     re.IGNORECASE,
 )
-_MAX_SKIPPED_SHARE = 0.75
+_MAX_SKIPPED_SHARE = 0.5
 """More unrelated words than this between the found ones, per found word, and the words are a coincidence."""
+_PARENTHESIS = re.compile(r"\([^()]*\)")
 _NO_SLOT = ("code", "ordinal")
+_LEAST_STEMS_DATE = 2
+"""Things happen on many days: "he was appointed in 2002" names no slot, "the contract was signed in 2002" does."""
+_COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
 def objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
@@ -73,7 +77,23 @@ def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
             return f"{window.text[item.start : item.end]!r} stands between the matching words"
     if len(found.skipped) > _MAX_SKIPPED_SHARE * len(claim.items):
         return "the matching words are scattered over the source"
+    return _border_objection(claim, window, found)
+
+
+def _border_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """Words taken from two sentences, or from inside and outside a bracket, say nothing together."""
+    inner = _PARENTHESIS.sub("", window.text[found.start : found.end])
+    if any(mark in inner and mark not in claim.text for mark in ";()"):
+        return "the matching words belong to different parts of the source"
+    spans = [span for span in sentences(window.text) if span.start < found.end and found.start < span.end]
+    crossed = [span for span in spans[:-1] if not _is_title(span.slice(window.text))]
+    if crossed and len(sentences(claim.text)) == 1:
+        return "the matching words belong to different sentences of the source"
     return ""
+
+
+def _is_title(text: str) -> bool:
+    return not re.search(r"[.!?;:。！？]\W*$", text) and len(text.split()) <= 8
 
 
 def _subject_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
@@ -98,6 +118,10 @@ def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
     clause = clause_around(window.text, found.start, found.end)
     whole = sentences_around(window.text, found.start, found.end)
     english = claim.is_english and window.is_english
+    if whole.rstrip().endswith(("?", "？")) and not claim.text.rstrip().endswith(("?", "？")):
+        return "the source only asks"
+    if _COPULA.search(claim.text) and not claim.quantities and english and not _COPULA.search(clause):
+        return "the source does not say that it is so"
     if negations(claim.text, english=english) != negations(clause, english=english):
         return "one of claim and source is negated"
     extra = hedges(whole) - hedges(claim.text)
@@ -116,28 +140,31 @@ def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
 def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) -> tuple[Quantity, Quantity] | None:
     """The claim's quantity and the window's different one in the same slot; None when there is no such pair.
 
-    High precision is bought with strict conditions: exactly one quantity of the claim is not in the window,
-    the window has exactly one quantity of that kind that is not in the claim, at least ``least_overlap`` of the
-    claim's other items stand in the window (all names among them), nothing in the window narrows the subject
-    further, and neither side is negated, hedged or conditional where the other is not.
+    High precision is bought with one strict condition: with the window's value in place of its own, the claim
+    would be contained in the window and nothing would speak against it. So exactly one value differs, everything
+    else of the claim stands in one sentence of the source in the same order, and nothing there narrows, negates,
+    hedges or restricts it further.
     """
-    missing = [mine for mine in claim.quantities if not any(mine.equals(theirs) for theirs in window.quantities)]
-    if len(missing) != 1 or missing[0].kind in _NO_SLOT:
+    missing = [number for number, mine in enumerate(claim.quantities) if not _any_equal(mine, window.quantities)]
+    if len(missing) != 1 or claim.quantities[missing[0]].kind in _NO_SLOT or len(sentences(window.text)) != 1:
         return None
-    mine = missing[0]
-    rivals = [theirs for theirs in window.quantities if mine.conflicts(theirs)]
-    if len(rivals) != 1 or any(q.equals(rivals[0]) for q in claim.quantities) or not _exclude(mine, rivals[0]):
+    mine = claim.quantities[missing[0]]
+    rivals = [number for number, theirs in enumerate(window.quantities) if mine.conflicts(theirs)]
+    rivals = [number for number in rivals if not _any_equal(window.quantities[number], claim.quantities)]
+    if len(rivals) != 1 or len(claim.stems) < (_LEAST_STEMS_DATE if mine.kind == "date" else 1):
         return None
-    keys = set(window_keys(claim, window))
-    others = [item for item in claim.items if item.quantity < 0 or claim.quantities[item.quantity] is not mine]
-    shared = [item for item in others if item.key in keys]
-    if not any(item.quantity < 0 for item in shared) or len(shared) < least_overlap * len(others):
+    theirs = window.quantities[rivals[0]]
+    if not _exclude(mine, theirs) or not _same_neighbours(claim, mine, window, theirs) or _narrows(claim, window):
         return None
-    if any(claim.text[item.start].isupper() for item in others if item.key not in keys):
+    keys = [f"#{missing[0]}" if key == f"=#{rivals[0]}" else key for key in window_keys(claim, window)]
+    if coverage(claim, keys) < least_overlap:
         return None
-    if not _same_neighbours(claim, mine, window, rivals[0]) or _narrows(claim, window):
-        return None
-    return None if _tone_differs(claim, window) else (mine, rivals[0])
+    found = align(claim, window, keys)
+    return (mine, theirs) if found.score >= least_overlap and not objection(claim, window, found) else None
+
+
+def _any_equal(mine: Quantity, others: Iterable[Quantity]) -> bool:
+    return any(mine.equals(theirs) for theirs in others)
 
 
 def _exclude(mine: Quantity, theirs: Quantity) -> bool:
@@ -187,17 +214,9 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
     return False
 
 
-def _tone_differs(claim: Analysis, window: Analysis) -> bool:
-    return (
-        negations(claim.text) != negations(window.text)
-        or bool(hedges(window.text) - hedges(claim.text))
-        or bool(conditions(window.text) - conditions(claim.text))
-    )
-
-
 def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
     """Whether an otherwise identical sentence is negated on exactly one side."""
-    if found.score < 1.0 or _count_sentences(window.text) > 1 or not (claim.is_english and window.is_english):
+    if found.score < 1.0 or len(sentences(window.text)) > 1 or not (claim.is_english and window.is_english):
         return False
     if len(claim.items) < 2 or len(window.items) > len(claim.items) + 1:
         return False
@@ -218,28 +237,14 @@ def contains_run(keys: Sequence[str], run: Sequence[str]) -> bool:
 
 def sentences_around(text: str, start: int, end: int) -> str:
     """The sentences of a window that ``[start, end)`` touches."""
-    touched = [
-        text[low:high] for low, high in _pieces(text, _SENTENCE_END) if low < max(end, start + 1) and start < high
-    ]
-    return " ".join(touched)
+    touched = [span for span in sentences(text) if span.start < max(end, start + 1) and start < span.end]
+    return " ".join(span.slice(text) for span in touched)
 
 
 def clause_around(text: str, start: int, end: int) -> str:
     """The stretch ``[start, end)`` with the rest of the clauses it begins and ends in."""
-    borders = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
+    borders = [0, *(span.start for span in sentences(text))]
     borders += [match.start() for match in _CLAUSE_BORDER.finditer(text)]
     low = max((border for border in borders if border <= start), default=0)
     high = min((border for border in [*borders, len(text)] if border >= end), default=len(text))
     return text[low:high]
-
-
-def _count_sentences(text: str) -> int:
-    return sum(bool(text[low:high].strip()) for low, high in _pieces(text, _SENTENCE_END))
-
-
-def _pieces(text: str, border: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    position = 0
-    for match in border.finditer(text):
-        yield position, match.start()
-        position = match.end()
-    yield position, len(text)

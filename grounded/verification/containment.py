@@ -11,10 +11,10 @@ from grounded.verification.analysis import Analysis, analyse
 from grounded.verification.checks import contains_run, negation_flip, objection, slot_conflict
 from grounded.verification.cues import negations
 
-SUPPORT_COVERAGE = 0.85
+SUPPORT_COVERAGE = 0.9
 """Share of a claim's content that must stand, in order, in one window. See ``benchmarks`` for how it was chosen."""
-CONFLICT_OVERLAP = 0.75
-"""Share of the rest of a claim that a window must share before a different number in it is a conflict."""
+CONFLICT_OVERLAP = 0.9
+"""Share of a claim, its differing value counted as found, before that value is a conflict."""
 LEAST_ITEMS = 2
 """Content words and quantities a claim needs before containment says anything about it."""
 OPPOSITE = "the source says the opposite"
@@ -27,7 +27,7 @@ class ContainmentModel:
 
     Attributes:
         support_coverage: Share of the claim's items that must be found, in [0, 1].
-        conflict_overlap: Share of the claim's other items a conflicting window must have, in [0, 1].
+        conflict_overlap: The same share before a differing value is a conflict, in [0, 1].
     """
 
     def __init__(
