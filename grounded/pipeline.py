@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
 from grounded.errors import (
@@ -39,6 +39,7 @@ from grounded.records import (
 from grounded.settings import KB_FILE, PRIVATE_FOLDER_MODE, KnowledgeBaseSettings
 
 if TYPE_CHECKING:
+    from grounded.asking import AskOptions
     from grounded.ingestion.ledger import Ledger
     from grounded.ingestion.sync import Progress
     from grounded.retrieval.search import SearchResult
@@ -240,7 +241,10 @@ class KnowledgeBase:
             history: Earlier turns, oldest first.
             template: Name, or path of a pack or of a plain text file.
             k: How many passages to look for.
-            where: As for ``search``, and so are ``tenant``, ``principals`` and ``on``.
+            where: Conditions on metadata, as for ``search``.
+            tenant: Whose documents.
+            principals: On whose behalf.
+            on: Only documents in force on this day.
             options: ``window``, ``reserve``, ``model``, ``nonce`` and ``variables`` of ``build_prompt``.
 
         Raises:
@@ -256,7 +260,7 @@ class KnowledgeBase:
         with telemetry.stage("prompt", passages=len(found.passages)):
             return build_prompt(question, found.passages, template=template, history=turns, **options)
 
-    def ask(self, question: str, **options: Any) -> Answer:
+    def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer from the knowledge base and check every sentence.
 
         Args:
@@ -279,14 +283,14 @@ class KnowledgeBase:
                 return event.answer
         raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
 
-    def stream(self, question: str, **options: Any) -> Iterator[Event]:
+    def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """The events of ``ask``: ``text, claim, verdict, citation, retract``, and ``done`` last.
 
         No event marks text as verified before it is. Closing the iterator stops the model.
         """
         from grounded.asking import Asking
 
-        return Asking(self._search, self._ledger).stream(question, **options)
+        return Asking(self._search, self._ledger, self._similarity).stream(question, options)
 
     def status(self) -> Status:
         """What it holds, and whether ledger and store agree."""
@@ -326,11 +330,11 @@ class KnowledgeBase:
         """``prompt`` in a worker thread."""
         return await asyncio.to_thread(self.prompt, question, **options)
 
-    async def aask(self, question: str, **options: Any) -> Answer:
+    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """``ask`` in a worker thread."""
         return await asyncio.to_thread(self.ask, question, **options)
 
-    async def astream(self, question: str, **options: Any) -> AsyncIterator[Event]:
+    async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
         """``stream`` without blocking the event loop; leaving the loop stops the model."""
         events = self.stream(question, **options)
         try:
@@ -358,6 +362,11 @@ class KnowledgeBase:
                 k=k,
                 condition=AllOf(conditions=(visible_to(viewer), *conditions)),
             )
+
+    def _similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        if not texts:
+            return []
+        return (self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)).tolist()
 
     def _check_keys(self, conditions: Sequence[Condition]) -> None:
         known = {*self._ledger.filter_keys(), *BUILT_IN_KEYS}

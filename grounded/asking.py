@@ -1,0 +1,319 @@
+"""One question from search to checked answer, as a stream of events."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from grounded import telemetry
+from grounded.answering import (
+    SUFFICIENCY_THRESHOLD,
+    Complete,
+    ExtractiveGenerator,
+    SentenceStream,
+    Shown,
+    Withdrawn,
+    after_checking,
+    after_generating,
+    before_generating,
+    explanation,
+    llm,
+    sufficiency,
+)
+from grounded.errors import UsageError
+from grounded.prompting import build_prompt, load_template
+from grounded.protocols import EntailmentModel, Generator
+from grounded.records import (
+    DEFAULT_TENANT,
+    Answer,
+    AnswerRecord,
+    CitationEvent,
+    ClaimEvent,
+    DoneEvent,
+    Event,
+    Freshness,
+    Generation,
+    GeneratorRef,
+    Message,
+    Outcome,
+    Passage,
+    Prompt,
+    Report,
+    RetractEvent,
+    Span,
+    TextEvent,
+    VerdictEvent,
+    Viewer,
+)
+from grounded.text.terms import content_stems
+from grounded.verification import Prepared, Verifier
+
+if TYPE_CHECKING:
+    from grounded.ingestion.ledger import Ledger
+    from grounded.retrieval.search import SearchResult
+
+log = logging.getLogger(__name__)
+
+POLICIES = ("flag",)
+_FOLLOW_UP = re.compile(
+    r"\b(it|its|they|them|their|that|this|these|those|he|she|his|her|there|one|ones)\b|^\s*(and|but|so|what about)\b",
+    re.IGNORECASE,
+)
+_FEW_TERMS = 3
+_NOTHING = Generation(text="")
+
+
+class AskOptions(TypedDict, total=False):
+    """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
+
+    llm: Any
+    history: Sequence[Message | Mapping[str, str]]
+    template: str | Path
+    k: int
+    where: Mapping[str, object] | None
+    tenant: str
+    principals: Sequence[str]
+    on: date | None
+    policy: str
+    sufficiency_threshold: float | None
+    window: int | None
+    reserve: int
+    nonce: str | None
+    variables: Mapping[str, object] | None
+    reference_date: date | None
+    verifier: EntailmentModel | None
+    record: bool
+    redact: Callable[[AnswerRecord], AnswerRecord] | None
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is known of one question so far."""
+
+    request_id: str
+    question: str
+    asked: str
+    viewer: Viewer
+    options: AskOptions
+    generator: Generator
+    passages: tuple[Passage, ...] = ()
+    sufficiency: float = 0.0
+    prompt: Prompt | None = None
+    generation: Generation = _NOTHING
+
+
+class Asking:
+    """Answers questions over one knowledge base. Thread-safe: every question has its own state."""
+
+    def __init__(
+        self,
+        search: Callable[..., SearchResult],
+        ledger: Ledger,
+        similarity: Callable[[str, Sequence[str]], Sequence[float]],
+    ) -> None:
+        self._search = search
+        self._ledger = ledger
+        self._similarity = similarity
+
+    def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
+        """The events of one question; the last one is ``DoneEvent``."""
+        state = self._begin(question, options)
+        found = self._search(state.asked, k=options.get("k", 8), where=options.get("where"), viewer=state.viewer)
+        level = sufficiency(state.asked, found.passages, found.best_dense)
+        state = replace(state, passages=found.passages, sufficiency=level)
+        declined = before_generating(found.passages, level, threshold=_threshold(options))
+        if declined is not None:
+            yield self._done(state, declined)
+            return
+        state = replace(state, prompt=self._prompt(state))
+        if state.prompt is not None and not state.prompt.passages:
+            yield self._done(state, "declined_no_passages")
+            return
+        yield from self._generate(state)
+
+    def _begin(self, question: str, options: AskOptions) -> _State:
+        if not question.strip():
+            raise UsageError("The question is empty.", fix="Ask something.")
+        policy = options.get("policy", "flag")
+        if policy not in POLICIES:
+            raise UsageError(f"There is no policy {policy!r}; allowed: {', '.join(POLICIES)}.")
+        turns = as_messages(options.get("history", ()))
+        wanted = options.get("llm")
+        generator = ExtractiveGenerator(similarity=self._similarity) if wanted is None else llm(wanted)
+        viewer = Viewer(
+            tenant=options.get("tenant", DEFAULT_TENANT),
+            principals=tuple(options.get("principals", ())),
+            on=options.get("on"),
+        )
+        asked = standalone_question(question, turns)
+        return _State(uuid.uuid4().hex, question, asked, viewer, options, generator)
+
+    def _prompt(self, state: _State) -> Prompt:
+        options = state.options
+        with telemetry.stage("prompt", passages=len(state.passages)):
+            return build_prompt(
+                state.question,
+                state.passages,
+                template=options.get("template", "core/qa"),
+                history=as_messages(options.get("history", ())),
+                window=options.get("window") or state.generator.window,
+                model=state.generator.ref.arguments.get("model"),
+                nonce=options.get("nonce"),
+                variables=options.get("variables"),
+                **({"reserve": options["reserve"]} if "reserve" in options else {}),
+            )
+
+    def _generate(self, state: _State) -> Iterator[Event]:
+        prompt = state.prompt
+        assert prompt is not None
+        checker = Verifier(state.options.get("verifier")).prepare(
+            prompt.passages, question=state.asked, reference_date=state.options.get("reference_date")
+        )
+        sentences = SentenceStream()
+        last = _NOTHING
+        with (
+            telemetry.stage("generate", generator=state.generator.ref.name),
+            closing(_stream(state.generator, prompt)) as pieces,
+        ):
+            for last in pieces:
+                yield from _events(sentences.feed(last.text), checker, sentences)
+        yield from _events(sentences.finish(), checker, sentences)
+        state = replace(state, generation=last.model_copy(update={"text": sentences.text}))
+        template = load_template(state.options.get("template", "core/qa"))
+        outcome = after_generating(state.generation, no_answer=(template.no_answer,))
+        if outcome is not None:
+            yield self._done(state, outcome)
+            return
+        with telemetry.stage("verify"):
+            report = checker.report(sentences.text)
+        yield self._done(state, after_checking(report), report)
+
+    def _done(self, state: _State, outcome: Outcome, report: Report | None = None) -> DoneEvent:
+        answered = outcome == "answered" and report is not None
+        answer = Answer(
+            text=report.text if answered and report else explanation(outcome),
+            outcome=outcome,
+            citations=report.citations if answered and report else (),
+            report=report,
+            prompt=state.prompt,
+            passages=state.prompt.passages if state.prompt else state.passages,
+            sufficiency=state.sufficiency,
+            freshness=self._freshness(state.passages),
+            generator=_with_model(state.generator.ref, state.generation.model),
+            usage=state.generation.usage,
+            question_used=state.asked,
+            notes=_notes(report) if report else (),
+            request_id=state.request_id,
+        )
+        log.info("question %s: %s", answer.request_id, answer.outcome)
+        if state.options.get("record"):
+            self._record(state, answer)
+        return DoneEvent(answer=answer)
+
+    def _freshness(self, passages: Sequence[Passage]) -> Freshness:
+        documents = [passage.document_id for passage in passages if passage.document_id]
+        since = self._ledger.live_since(documents) if documents else {}
+        return Freshness(last_sync=self._ledger.last_success(), oldest_passage=min(since.values(), default=None))
+
+    def _record(self, state: _State, answer: Answer) -> None:
+        messages = "\x00".join(m.content for m in state.prompt.messages) if state.prompt else ""
+        record = AnswerRecord(
+            request_id=answer.request_id,
+            time=datetime.now(UTC),
+            principals=state.viewer.principals,
+            question=state.question,
+            answer=answer.text,
+            outcome=answer.outcome,
+            prompt_hash=hashlib.sha256(messages.encode("utf-8", "surrogatepass")).hexdigest() if messages else "",
+            passages=tuple((p.id, p.document_id, p.version) for p in answer.passages),
+            template=state.prompt.template if state.prompt else None,
+            generator=answer.generator,
+            verifier=answer.report.verifier if answer.report else None,
+            thresholds={"sufficiency": _threshold(state.options), "policy": state.options.get("policy", "flag")},
+            report=answer.report,
+        )
+        redact = state.options.get("redact")
+        self._ledger.record(redact(record) if redact else record)
+
+
+def as_messages(history: Sequence[Message | Mapping[str, str]]) -> tuple[Message, ...]:
+    """Earlier turns as messages.
+
+    Raises:
+        UsageError: A turn has no known role or no text.
+    """
+    turns = []
+    for turn in history:
+        if isinstance(turn, Message):
+            turns.append(turn)
+            continue
+        try:
+            turns.append(Message.model_validate(dict(turn)))
+        except (ValueError, TypeError) as error:
+            raise UsageError(
+                f"A turn of the history is not a message: {turn!r:.80}.",
+                fix='Give {"role": "user" | "assistant" | "system" | "tool", "content": "..."}.',
+            ) from error
+    return tuple(turns)
+
+
+def standalone_question(question: str, history: Sequence[Message]) -> str:
+    """What to search for: a question that leans on the one before is put behind it.
+
+    By rule: a question with a pronoun, a connecting start or fewer than three content words leans on what
+    the user said last.
+    """
+    before = next((turn.content for turn in reversed(history) if turn.role == "user"), "")
+    leans = bool(_FOLLOW_UP.search(question)) or len(content_stems(question)) < _FEW_TERMS
+    return f"{before.strip()} {question.strip()}" if before.strip() and leans else question.strip()
+
+
+def _threshold(options: AskOptions) -> float:
+    given = options.get("sufficiency_threshold")
+    return SUFFICIENCY_THRESHOLD if given is None else given
+
+
+def _stream(generator: Generator, prompt: Prompt) -> Any:
+    """The generator's pieces as a generator object, so that closing it always reaches the model."""
+    yield from generator.stream(prompt)
+
+
+def _events(steps: Iterator[Any], checker: Prepared, sentences: SentenceStream) -> Iterator[Event]:
+    for step in steps:
+        match step:
+            case Shown(text=text):
+                yield TextEvent(text=text)
+            case Complete(span=span, text=text):
+                yield ClaimEvent(span=span, text=text)
+                yield from _verdicts(checker, sentences.text[: span.end], span)
+            case Withdrawn(span=span):
+                yield RetractEvent(span=span, reason="This was the model's thinking, not its answer.")
+
+
+def _verdicts(checker: Prepared, text: str, span: Span) -> Iterator[Event]:
+    drafts = checker.draft(text).drafts
+    for number, item in enumerate(drafts):
+        if item.span.overlaps(span):
+            claim = checker.check(text, item, drafts[:number])
+            yield VerdictEvent(claim=claim)
+            for citation in claim.citations:
+                yield CitationEvent(citation=citation)
+
+
+def _with_model(ref: GeneratorRef, model: str) -> GeneratorRef:
+    return ref.model_copy(update={"model": model}) if model else ref
+
+
+def _notes(report: Report) -> tuple[str, ...]:
+    """What the sources say against a sentence although it stands."""
+    return tuple(
+        dict.fromkeys(c.reason for c in report.supported if any(e.relation == "contradicts" for e in c.evidence))
+    )

@@ -1,0 +1,110 @@
+"""``grounded demo``: the main job in one minute, with nothing but the package itself."""
+
+from __future__ import annotations
+
+import json as json_module
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grounded.cli import exits
+from grounded.cli.app import JsonOption, output_of
+from grounded.records import Answer, IngestReport, Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    context: typer.Context,
+    keep: Annotated[Path | None, typer.Option(help="Keep the demo's knowledge base in this folder.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Catch a wrong answer, ingest a handbook, ask it, and see what it declines. No server, key or network."""
+    from grounded.demo import QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handbook
+    from grounded.pipeline import KnowledgeBase
+
+    started = time.monotonic()
+    output = output_of(context, None, json)
+    with tempfile.TemporaryDirectory(prefix="grounded-demo-") as folder:
+        place = keep or Path(folder) / "kb"
+        with KnowledgeBase.open(place, create=True) as knowledge_base:
+            if not output.as_json:
+                output.side.print("Reading the handbook of a small shop …", style="dim")
+            ingested = knowledge_base.ingest(handbook())
+            caught = catch_report(knowledge_base)
+            answers = [knowledge_base.ask(question) for question in (*QUESTIONS, UNANSWERABLE, VERSIONS)]
+    if output.as_json:
+        records = {"ingest": ingested.to_dict(), "catch": caught.to_dict(), "answers": [a.to_dict() for a in answers]}
+        output.show_json(json_module.dumps({"schema": 1, **records}, ensure_ascii=False))
+    else:
+        _tell(output.result, ingested, caught, answers, keep, time.monotonic() - started)
+    if not ingested.ok:
+        raise typer.Exit(exits.PARTIAL_INGEST)
+
+
+def _tell(
+    console: Console,
+    ingested: IngestReport,
+    caught: Report,
+    answers: list[Answer],
+    keep: Path | None,
+    seconds: float,
+) -> None:
+    from grounded.demo import CATCH, QUESTIONS, UNANSWERABLE, VERSIONS, handbook
+    from grounded.render.terminal import answer_terminal, report_terminal
+
+    *plain, declined, versions = answers
+    _scene(console, "A plausible answer", "A language model may well have written this. One sentence is wrong.")
+    _question(console, CATCH.question)
+    console.print(report_terminal(caught))
+
+    names = ", ".join(sorted(path.name for path in handbook().iterdir()))
+    _scene(console, "What it was checked against", f"{ingested.documents} files, read without any server: {names}.")
+
+    _scene(console, "Four questions", "Each answer is a quote; each citation names the file and the place in it.")
+    for question, answer in zip(QUESTIONS, plain, strict=True):
+        _question(console, question)
+        console.print(answer_terminal(answer))
+
+    _scene(console, "A question the handbook does not answer", "Nothing supports an answer, so there is none.")
+    _question(console, UNANSWERABLE)
+    console.print(answer_terminal(declined))
+
+    _scene(console, "Two versions disagree", "The terms of 2024 say otherwise; the ones in force decide.")
+    _question(console, VERSIONS)
+    console.print(answer_terminal(versions))
+
+    _scene(console, "Your turn", f"This took {seconds:.0f} seconds.")
+    where = f" --kb {keep}" if keep else ""
+    for line in (
+        "grounded ingest YOUR_FOLDER",
+        f'grounded ask "Your question"{where}',
+        "grounded verify ANSWER.txt --against YOUR_FOLDER",
+        "grounded doctor",
+    ):
+        console.print(f"  {line}", style="bold", markup=False)
+
+
+def _scene(console: Console, title: str, subtitle: str) -> None:
+    from rich.rule import Rule
+    from rich.text import Text
+
+    console.print()
+    console.print(Rule(Text(title, style="bold"), align="left", style="cyan"))
+    console.print(Text(subtitle, style="dim"))
+
+
+def _question(console: Console, question: str) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text.assemble(("? ", "bold cyan"), (question, "bold")))

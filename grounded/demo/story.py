@@ -1,0 +1,51 @@
+"""What the demo asks and says; the handbook of a shop for kettles is its only source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from grounded.pipeline import KnowledgeBase
+from grounded.records import Report
+from grounded.verification import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """A plausible answer, written as a language model writes them, with one sentence that is wrong."""
+
+    question: str
+    answer: str
+
+
+CATCH = Catch(
+    question="I bought a kettle last week. How long is the warranty, what does express delivery cost, and can I return it?",
+    answer=(
+        "The warranty on kettles lasts 36 months from the day of delivery. "
+        "Express delivery costs 9 euros and arrives on the next working day. "
+        "You can return any unused appliance within 30 days of delivery."
+    ),
+)
+QUESTIONS = (
+    "How often should I descale the kettle?",
+    "What does the copper Kettle K2 cost?",
+    "How much is express delivery?",
+    "Within how many days can I return an unused appliance?",
+)
+UNANSWERABLE = "Who is the chief executive of the company?"
+VERSIONS = "How long is the warranty on a kettle?"
+
+
+def handbook() -> Path:
+    """The folder with the handbook's files."""
+    return Path(str(files("grounded.demo") / "handbook"))
+
+
+def catch_report(knowledge_base: KnowledgeBase) -> Report:
+    """Check the plausible answer against what the handbook says about its sentences."""
+    found = {}
+    for sentence in CATCH.answer.split(". "):
+        for passage in knowledge_base.search(sentence, k=3):
+            found.setdefault(passage.id, passage)
+    return verify(CATCH.answer, list(found.values()), question=CATCH.question)
