@@ -91,7 +91,10 @@ def configuration(dimension: int) -> Any:
 
 def edge_point(point: Point) -> Any:
     """A checked point as the engine's."""
-    vectors = {DENSE: point.dense, SPARSE: edge_sparse(point.sparse)}
+    vectors: dict[str, Any] = {DENSE: point.dense}
+    if point.sparse.indices:
+        # A point without words must not count among those that could have had a word.
+        vectors[SPARSE] = edge_sparse(point.sparse)
     return qdrant_edge.Point(point.id, vectors, dict(point.payload))
 
 

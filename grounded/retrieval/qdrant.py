@@ -2,7 +2,8 @@
 
 Needs the extra ``qdrant``. Points are checked by the same code as in the embedded store and searched exactly
 unless asked otherwise, so both stores rank alike. On a collection of several shards each shard counts the
-rarity of words by itself, so lexical scores may differ from the embedded store's there.
+rarity of words by itself, and a server counts deleted points until it tidies up, so lexical scores may differ
+a little from the embedded store's there.
 """
 
 from __future__ import annotations

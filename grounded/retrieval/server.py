@@ -125,7 +125,9 @@ def _refused(address: Address, doing: str, error: UnexpectedResponse) -> StoreEr
 
 def server_point(point: Point) -> Any:
     """A checked point as the client's."""
-    vector = {DENSE: point.dense.tolist(), SPARSE: server_sparse(point.sparse)}
+    vector: dict[str, Any] = {DENSE: point.dense.tolist()}
+    if point.sparse.indices:
+        vector[SPARSE] = server_sparse(point.sparse)
     return models.PointStruct(id=point.id, vector=vector, payload=dict(point.payload))
 
 

@@ -171,6 +171,9 @@ class StoreContract:
         assert filled.count(AnyOf(key="tenant", values=("z",))) == 1
         assert filled.count(AllOf(conditions=(AnyOf(key="tenant", values=("z",)), Absent(key="source")))) == 1
         assert filled.dense(_unit(self.dimension), limit=1)[0].id == points[0].id
+        assert filled.sparse(SparseVector((7,), (1.0,)), limit=5)[0].id == points[0].id
+        filled.upsert([Point(points[0].id, _unit(self.dimension), SparseVector((), ()), {})])
+        assert filled.sparse(SparseVector((7,), (1.0,)), limit=5) == []
 
     def test_deleted_points_are_gone(self, filled: VectorStore, points: list[Point]) -> None:
         """Deleting what is not there is no error."""

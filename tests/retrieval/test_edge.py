@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,10 +24,18 @@ from grounded.errors import (
 )
 from grounded.protocols import Point, SparseVector
 from grounded.records import AnyOf
-from grounded.retrieval.edge import EdgeStore
+from grounded.retrieval.edge import GROWTH_BYTES, EdgeStore
 from grounded.testing.stores import KEYS, StoreContract, make_points
 
 ROOT = Path(__file__).parents[2]
+
+
+class DiskUsage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
 OPEN_IT = """
 import sys
 from pathlib import Path
@@ -104,6 +114,10 @@ def test_this_process_is_refused_a_second_opening_too(tmp_path: Path) -> None:
 def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     points = make_points(50, 8)
     store = _filled(tmp_path / "shard")
+    # Deleted points leave no trace in what is found or how it scores.
+    passing = make_points(30, 8, seed=40)
+    store.upsert(passing)
+    store.delete([point.id for point in passing])
     nearest, best = store.dense(points[0].dense, limit=50), store.sparse(points[0].sparse, limit=50)
     store.close()
     with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
@@ -169,6 +183,20 @@ def test_damaged_files_are_a_store_error(tmp_path: Path) -> None:
     # The failed opening let go of the lock.
     with pytest.raises(StoreError):
         EdgeStore(tmp_path / "shard", dimension=8, create=False)
+
+
+def test_a_full_disk_is_named_before_the_engine_meets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine would end the process with a bus error."""
+    total, used, _ = shutil.disk_usage(tmp_path)
+    store = _filled(tmp_path / "shard")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(total, used, GROWTH_BYTES - 1))
+    with pytest.raises(StoreError, match="disk is full"):
+        store.upsert(make_points(60, 8, seed=4))
+    store.delete([next(store.ids())])
+    store.close()
+    monkeypatch.undo()
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
+        assert again.count() == 49
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")

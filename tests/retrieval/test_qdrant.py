@@ -48,10 +48,8 @@ def test_both_stores_rank_alike(qdrant_server: str, tmp_path: Path) -> None:
                 store.declare(key, kind)
             store.upsert(points)
             store.upsert(points[:40])
-            store.delete([point.id for point in points[40:80]])
             store.set_payload([point.id for point in points[80:120]], {"product": "lamp", "principals": ["bob"]})
-        for number, query in enumerate(make_points(len(CONDITIONS), 16, seed=22)):
-            condition = CONDITIONS[number]
+        for query, condition in zip(make_points(len(CONDITIONS), 16, seed=22), CONDITIONS, strict=True):
             for limit in (3, 30):
                 _assert_alike(
                     edge.dense(query.dense, limit=limit, condition=condition),
@@ -61,6 +59,12 @@ def test_both_stores_rank_alike(qdrant_server: str, tmp_path: Path) -> None:
                     edge.sparse(query.sparse, limit=limit, condition=condition),
                     server.sparse(query.sparse, limit=limit, condition=condition),
                 )
+        for store in (edge, server):
+            store.delete([point.id for point in points[40:80]])
+        _assert_alike(edge.dense(points[0].dense, limit=400), server.dense(points[0].dense, limit=400))
+        # The server's statistics still count the deleted points: the scores differ, what is found does not.
+        left, right = (store.sparse(points[0].sparse, limit=400) for store in (edge, server))
+        assert {each.id for each in left} == {each.id for each in right}
         assert sorted(edge.ids()) == sorted(server.ids())
 
 
