@@ -7,7 +7,7 @@ from collections.abc import Callable
 from grounded.protocols import Scored
 
 _SPARE = 8
-MOST_TIES = 4096
+MOST_TIES = 1024
 """Points beyond the last place that are looked at when they tie for it."""
 
 
@@ -16,7 +16,7 @@ def ranked(fetch: Callable[[int], list[Scored]], limit: int) -> list[Scored]:
 
     An engine keeps any of the points that tie for the last place, so when there are some, more are fetched
     and those with the smallest ids kept. Beyond ``MOST_TIES`` of them (a word that occurs once in every row of
-    a long table) the engine's choice stands: looking at all would cost a second for nothing worth knowing.
+    a long table) the engine's choice stands: looking at all would cost a second and decide nothing.
 
     Args:
         fetch: The best n points, highest score first.

@@ -28,9 +28,21 @@ START_SECONDS = 30
 @pytest.fixture(scope="session")
 def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``host:port`` of a server that lives as long as the test session."""
+    with _running(tmp_path_factory.mktemp("qdrant")) as address:
+        yield address
+
+
+@pytest.fixture
+def guarded_server(tmp_path: Path) -> Iterator[str]:
+    """``host:port`` of a server that wants the key ``right-key``."""
+    with _running(tmp_path, QDRANT__SERVICE__API_KEY="right-key") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _running(folder: Path, **more: str) -> Iterator[str]:
     binary = _binary()
     port, grpc_port = _free_port(), _free_port()
-    folder = tmp_path_factory.mktemp("qdrant")
     settings = {
         "QDRANT__SERVICE__HOST": "127.0.0.1",
         "QDRANT__SERVICE__HTTP_PORT": str(port),
@@ -39,6 +51,7 @@ def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "QDRANT__STORAGE__STORAGE_PATH": str(folder / "storage"),
         "QDRANT__STORAGE__SNAPSHOTS_PATH": str(folder / "snapshots"),
         "QDRANT__LOG_LEVEL": "WARN",
+        **more,
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

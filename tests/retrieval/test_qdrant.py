@@ -131,6 +131,18 @@ def test_a_server_that_is_not_there_is_named() -> None:
         QdrantStore("qdrant://127.0.0.1:1/name", dimension=8, create=True)
 
 
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection:UserWarning")
+def test_the_servers_key_is_asked_for(guarded_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QDRANT_API_KEY", raising=False)
+    for key in (None, "wrong-key"):
+        with pytest.raises(StoreError, match="QDRANT_API_KEY") as caught:
+            QdrantStore(_url(guarded_server), dimension=8, create=True, api_key=key)
+        assert "wrong-key" not in str(caught.value)
+    QdrantStore(_url(guarded_server), dimension=8, create=True, api_key="right-key").close()
+    monkeypatch.setenv("QDRANT_API_KEY", "right-key")
+    QdrantStore(_url(guarded_server), dimension=8, create=True).close()
+
+
 def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "s3cr3t-value")
     with caplog.at_level(logging.DEBUG), pytest.raises(StoreUnavailableError) as caught:
