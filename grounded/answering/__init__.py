@@ -1,1 +1,52 @@
 """Answers: quoting and language-model generators, streaming, and when not to answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grounded.answering.extractive import LABEL, ExtractiveGenerator
+from grounded.answering.outcomes import (
+    after_checking,
+    after_generating,
+    before_generating,
+    declines,
+    explanation,
+)
+from grounded.answering.streaming import Complete, SentenceStream, Shown, Withdrawn, visible_text
+from grounded.answering.sufficiency import SUFFICIENCY_THRESHOLD, sufficiency
+
+if TYPE_CHECKING:
+    from grounded.answering.providers.discovery import Server, discover_servers
+    from grounded.answering.providers.specs import FORMS, llm
+
+__all__ = [
+    "FORMS",
+    "LABEL",
+    "SUFFICIENCY_THRESHOLD",
+    "Complete",
+    "ExtractiveGenerator",
+    "SentenceStream",
+    "Server",
+    "Shown",
+    "Withdrawn",
+    "after_checking",
+    "after_generating",
+    "before_generating",
+    "declines",
+    "discover_servers",
+    "explanation",
+    "llm",
+    "sufficiency",
+    "visible_text",
+]
+
+_LAZY = {"FORMS": "specs", "llm": "specs", "Server": "discovery", "discover_servers": "discovery"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the HTTP side only when a language model is asked for; quotes need none of it."""
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"grounded.answering.providers.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Language models behind HTTP: one transport, two wire formats, and how a spec names them."""
