@@ -55,8 +55,13 @@ def decode(content: bytes, *, declared: str = "") -> Decoded | None:
         return _text(content.decode(wide, "replace"), wide, f"no byte-order mark: read as {wide.upper()}")
     name = declared or _declaration(content)
     if name.lower().startswith("iso-2022"):  # seven-bit, so it would pass for UTF-8
-        return _try(content, name) or _utf8(content) or _guess(content)
-    return _utf8(content) or _try(content, name) or _guess(content)
+        found = _try(content, name)
+        if found:
+            return found
+    try:
+        return _text(content.decode("utf-8"), "utf-8")
+    except UnicodeDecodeError:
+        return _try(content, name) or _guess(content)
 
 
 def is_binary(text: str) -> bool:
@@ -66,14 +71,6 @@ def is_binary(text: str) -> bool:
 
 def _text(text: str, encoding: str, warning: str = "") -> Decoded | None:
     return None if is_binary(text) else Decoded(text, encoding, warning)
-
-
-def _utf8(content: bytes) -> Decoded | None:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return _text(text, "utf-8")
 
 
 def _try(content: bytes, name: str) -> Decoded | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from grounded.errors import EmptyDocumentError
-from grounded.ingestion.parsers.building import TextBuilder
+from grounded.ingestion.parsers.building import TextBuilder, too_deep
 from grounded.ingestion.parsers.rows import clean, render_table
 from grounded.ingestion.parsers.source import Limits, Source, words
 from grounded.records import Parsed
@@ -40,9 +40,11 @@ def parse(source: Source) -> Parsed:
 def read_html(text: str, limits: Limits) -> Parsed:
     """Canonical text of HTML source; see ``parse``."""
     # Bytes, because lxml refuses text that carries an encoding declaration of its own. Without huge_tree the
-    # parser drops whatever is nested deeper than 256 elements, and says nothing.
+    # parser drops whatever is nested deeper than 256 elements (with it, 2,048), and only its log says so.
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    if any(entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in parser.error_log):
+        raise too_deep()
     if root is None:
         raise EmptyDocumentError("The HTML holds no element.")
     reader = _Reader(limits)
@@ -83,7 +85,8 @@ class _Reader:
             self._preformatted += 1
         if tag == "li":
             self._inline.append("- ")
-        self._text(element.text)
+        if element.text and not (element.text.isspace() and self._inline == ["- "]):
+            self._text(element.text)
 
     def _end(self, tag: str) -> None:
         if tag == "pre":
@@ -136,7 +139,7 @@ class _Reader:
 
     def _break(self, tag: str) -> None:
         newlines = 2 if tag in _PARAGRAPH else 1 if tag in _BREAK else 0
-        if newlines:
+        if newlines and self._inline != ["- "]:  # an item's first block stands behind its dash
             self._flush()
             self._newlines = max(self._newlines, newlines)
 
@@ -145,8 +148,6 @@ class _Reader:
         self._inline.clear()
         text = raw.replace("\r\n", "\n").strip("\n") if self._preformatted else " ".join(raw.split())
         if not text.strip() or text == "-":
-            if text == "-":
-                self._inline.append("- ")  # the item's own text is in a block inside it
             return
         self._space()
         self.builder.add(text)
