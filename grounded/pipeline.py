@@ -23,6 +23,7 @@ from grounded.records import (
     DEFAULT_TENANT,
     AllOf,
     Answer,
+    AnswerRecord,
     Condition,
     DoneEvent,
     Event,
@@ -291,6 +292,21 @@ class KnowledgeBase:
         from grounded.asking import Asking
 
         return Asking(self._search, self._ledger, self._similarity).stream(question, options)
+
+    def text(self, document_id: str, version: str | None = None) -> str:
+        """The canonical text of a document's live version, or of the version given, into which its spans point.
+
+        Superseded versions are kept, so that a stored citation still resolves. This is the operator's view: no
+        principals are checked.
+
+        Raises:
+            LedgerError: There is no such document or version.
+        """
+        return self._ledger.document(document_id, version)
+
+    def answers(self, *, limit: int = 100) -> list[AnswerRecord]:
+        """The answer records kept, newest first; empty unless ``ask`` was told to ``record``."""
+        return self._ledger.answers(limit=limit)
 
     def status(self) -> Status:
         """What it holds, and whether ledger and store agree."""
