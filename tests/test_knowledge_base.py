@@ -93,11 +93,14 @@ def test_evidence_and_passages_slice_back_to_the_stored_text(shop: KnowledgeBase
     answer = shop.ask(QUESTIONS[0])
     assert answer.report is not None
     for passage in answer.passages:
-        assert passage.document_id and passage.version and passage.span
+        assert passage.document_id
+        assert passage.version
+        assert passage.span
         assert shop.text(passage.document_id, passage.version)[passage.span.start : passage.span.end] == passage.text
     for claim in answer.report.claims:
         for evidence in claim.evidence:
-            assert evidence.document_id and evidence.version
+            assert evidence.document_id
+            assert evidence.version
             assert evidence.span.slice(shop.text(evidence.document_id, evidence.version)) == evidence.text
 
 

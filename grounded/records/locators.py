@@ -106,3 +106,38 @@ def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
         inner = min(starting, key=lambda segment: len(segment.span))
     keep = [s for s in found if s.locator.kind != "heading" or s is inner]
     return tuple(dict.fromkeys(segment.locator for segment in keep if segment.locator.kind != "front_matter"))
+
+
+_COUNTED = {"page": "number", "slide": "number", "line": "number", "sheet_row": "row", "table_row": "row"}
+_PLURAL = {"page": "pages", "slide": "slides", "line": "lines", "sheet_row": "rows", "table_row": "rows"}
+
+
+def places(locators: tuple[Locator, ...]) -> str:
+    """A short text for people that names all places, runs of pages or rows as one: ``Prices rows 2–7``."""
+    parts: list[str] = []
+    run: list[Locator] = []
+    for locator in (*locators, None):
+        if run and (locator is None or not _continues(run[-1], locator)):
+            parts.append(_run_label(run))
+            run = []
+        if locator is not None:
+            run.append(locator)
+    return " · ".join(parts)
+
+
+def _continues(before: Locator, after: Locator) -> bool:
+    counter = _COUNTED.get(before.kind)
+    if counter is None or before.kind != after.kind:
+        return False
+    one, other = before.fields, after.fields
+    return {**one, counter: one[counter] + 1} == other
+
+
+def _run_label(run: list[Locator]) -> str:
+    first, last = run[0], run[-1]
+    if first == last:
+        return first.label()
+    counter, plural = _COUNTED[first.kind], _PLURAL[first.kind]
+    owner = first.fields.get("sheet") or first.fields.get("table")
+    numbers = f"{plural} {first.fields[counter]}–{last.fields[counter]}"
+    return f"{owner} {numbers}" if owner else numbers

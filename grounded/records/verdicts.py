@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from grounded.records.base import Record, Span
 from grounded.records.documents import Passage
-from grounded.records.locators import Locator
+from grounded.records.locators import Locator, places
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
 CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
@@ -52,7 +52,7 @@ class Evidence(Record):
 
     def place(self) -> str:
         """A short text for people: title and locators."""
-        return " · ".join([self.title, *(locator.label() for locator in self.locators)])
+        return " · ".join(filter(None, (self.title, places(self.locators))))
 
 
 class Citation(Record):

@@ -34,6 +34,7 @@ from grounded.records import (
     document_id,
     groundedness_of,
     locate,
+    places,
     worst_verdict,
 )
 from tests.records import strategies as make
@@ -236,6 +237,13 @@ def test_locate_names_the_innermost_heading_that_a_slice_starts_in() -> None:
     )
     found = locate(segments, Span(start=45, end=65))
     assert [locator.label() for locator in found] == ["page 1", "A › B", "page 2"]
+
+
+def test_runs_of_places_are_named_as_one() -> None:
+    rows = tuple(Locator(kind="sheet_row", sheet="Prices", row=row) for row in (2, 3, 4, 7))
+    pages = tuple(Locator(kind="page", number=number) for number in (1, 2))
+    assert places((*pages, *rows)) == "pages 1–2 · Prices rows 2–4 · Prices row 7"
+    assert places(()) == ""
 
 
 def test_viewers_see_what_is_open_and_what_is_theirs() -> None:
