@@ -37,15 +37,30 @@ class Alignment:
 
 def window_keys(claim: Analysis, window: Analysis) -> list[str]:
     """The keys of the window's items, a quantity equal to one of the claim's carrying that one's key."""
+    mine = {item.quantity: item.key for item in claim.items if item.quantity >= 0}
     keys: list[str] = []
     for item in window.items:
         if item.quantity < 0:
             keys.append(item.key)
             continue
         theirs = window.quantities[item.quantity]
-        equal = next((n for n, mine in enumerate(claim.quantities) if mine.equals(theirs)), None)
-        keys.append(f"=#{item.quantity}" if equal is None else f"#{equal}")
+        exact = (n for n, quantity in enumerate(claim.quantities) if quantity.same_as(theirs))
+        loose = (n for n, quantity in enumerate(claim.quantities) if quantity.equals(theirs))
+        equal = next(exact, next(loose, None))
+        keys.append(f"=#{item.quantity}" if equal is None else mine[equal])
     return keys
+
+
+def verbatim(claim: Analysis, window: Analysis) -> Alignment | None:
+    """The alignment of a claim whose every word stands in the window without a gap; None when it does not."""
+    run = [token.text for token in claim.tokens]
+    words = [token.text for token in window.tokens]
+    if not run or len(run) > len(words):
+        return None
+    for place in range(len(words) - len(run) + 1):
+        if words[place] == run[0] and words[place : place + len(run)] == run:
+            return Alignment(1.0, (), (), window.tokens[place].start, window.tokens[place + len(run) - 1].end)
+    return None
 
 
 def coverage(claim: Analysis, keys: Sequence[str]) -> float:

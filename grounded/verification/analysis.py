@@ -37,7 +37,7 @@ class Item:
     """A content word or a quantity, in order.
 
     Attributes:
-        key: The stem, or ``#n`` for the n-th quantity.
+        key: The stem, or ``#n`` for a quantity whose value the n-th quantity is the first to have.
         start: First code point in the clean text.
         end: One past the last.
         is_name: Capitalised where an ordinary word would not be.
@@ -125,7 +125,9 @@ def _items(text: str, tokens: tuple[Term, ...], found: tuple[Quantity, ...]) -> 
 
 
 def _quantity_item(index: int, found: tuple[Quantity, ...]) -> Item:
-    return Item(f"#{index}", found[index].start, found[index].end, False, index)
+    # The same value twice is one key, so that one mention in the source answers for both.
+    first = next(number for number, other in enumerate(found[: index + 1]) if other.same_as(found[index]))
+    return Item(f"#{first}", found[index].start, found[index].end, False, index)
 
 
 def _is_name(text: str, token: Term, before: list[Item]) -> bool:

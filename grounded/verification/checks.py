@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from grounded.text.sentences import sentences
+from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
 from grounded.verification.analysis import Analysis
 from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
@@ -19,31 +20,53 @@ _CLAUSE_BORDER = re.compile(
 _MAX_SKIPPED_SHARE = 0.5
 """More unrelated words than this between the found ones, per found word, and the words are a coincidence."""
 _PARENTHESIS = re.compile(r"\([^()]*\)")
+_ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*; [^:;\n]{1,60}: [^\n]*$")
 _NO_SLOT = ("code", "ordinal")
 _LEAST_STEMS_DATE = 2
 """Things happen on many days: "he was appointed in 2002" names no slot, "the contract was signed in 2002" does."""
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
-def objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
-    """Why a window that holds the claim's words does not support it; empty when nothing speaks against it."""
-    for check in (_quantity_objection, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
+def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: Quantity | None = None) -> str:
+    """Why a window that holds the claim's words does not support it; empty when nothing speaks against it.
+
+    Args:
+        claim: The claim.
+        window: The window of evidence.
+        found: How the claim's words stand in it.
+        swapped: A quantity of the claim for which another value was put; it is not held against it.
+    """
+    for check in (_name_objection, _gap_objection, _subject_objection, _quotation_objection):
         reason = check(claim, window, found)
         if reason:
             return reason
-    return _cue_objection(claim, window, found)
+    return _quantity_objection(claim, window, found, swapped) or _cue_objection(claim, window, found)
 
 
-def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def verbatim_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """The same for a claim that stands in the window word for word: only what surrounds it can speak against it."""
+    return (
+        _quantity_objection(claim, window, found, None)
+        or _subject_objection(claim, window, found)
+        or _cue_objection(claim, window, found)
+    )
+
+
+def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment, swapped: Quantity | None) -> str:
     for item in found.missing:
         if item.quantity >= 0:
-            return f"the source does not say {claim.text[item.start : item.end]!r}"
+            return f"the source does not say {claim.text[item.start : item.end]!r} in this place"
     for mine in claim.quantities:
+        written = claim.text[mine.start : mine.end]
         equal = [theirs for theirs in window.quantities if mine.equals(theirs)]
-        if equal and not any(_bounds_agree(mine, theirs) for theirs in equal):
-            return f"the source limits {claim.text[mine.start : mine.end]!r} differently"
-        if equal and not any(_unit_shown(mine, theirs, claim, window) for theirs in equal):
-            return f"the source does not give the unit of {claim.text[mine.start : mine.end]!r}"
+        if mine is swapped:
+            continue
+        if not equal:
+            return f"the source does not say {written!r}"
+        if not any(_bounds_agree(mine, theirs) for theirs in equal):
+            return f"the source limits {written!r} differently"
+        if not any(_unit_shown(mine, theirs, claim, window) for theirs in equal):
+            return f"the source does not give the unit of {written!r}"
     return ""
 
 
@@ -69,6 +92,8 @@ def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
 
 
 def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    if _ROW.match(window.text):
+        return _column_objection(claim, window)
     kinds = {quantity.kind for quantity in claim.quantities}
     for item in found.skipped:
         if item.is_name:
@@ -89,6 +114,19 @@ def _border_objection(claim: Analysis, window: Analysis, found: Alignment) -> st
     crossed = [span for span in spans[:-1] if not _is_title(span.slice(window.text))]
     if crossed and len(sentences(claim.text)) == 1:
         return "the matching words belong to different sentences of the source"
+    return ""
+
+
+def _column_objection(claim: Analysis, window: Analysis) -> str:
+    """In a row ``column: value; column: value`` a number belongs to its column, which the claim must speak of."""
+    spoken = {token.stem for token in claim.tokens}
+    for mine in claim.quantities:
+        for theirs in (quantity for quantity in window.quantities if mine.equals(quantity)):
+            cell = window.text[window.text.rfind(";", 0, theirs.start) + 1 : theirs.start]
+            if spoken & set(content_stems(cell.split(":")[0])):
+                break
+        else:
+            return f"no column of the source that the sentence speaks of says {claim.text[mine.start : mine.end]!r}"
     return ""
 
 
@@ -156,11 +194,14 @@ def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) ->
     theirs = window.quantities[rivals[0]]
     if not _exclude(mine, theirs) or not _same_neighbours(claim, mine, window, theirs) or _narrows(claim, window):
         return None
-    keys = [f"#{missing[0]}" if key == f"=#{rivals[0]}" else key for key in window_keys(claim, window)]
+    placed = next(item.key for item in claim.items if item.quantity == missing[0])
+    keys = [placed if key == f"=#{rivals[0]}" else key for key in window_keys(claim, window)]
     if coverage(claim, keys) < least_overlap:
         return None
     found = align(claim, window, keys)
-    return (mine, theirs) if found.score >= least_overlap and not objection(claim, window, found) else None
+    return (
+        (mine, theirs) if found.score >= least_overlap and not objection(claim, window, found, swapped=mine) else None
+    )
 
 
 def _any_equal(mine: Quantity, others: Iterable[Quantity]) -> bool:
@@ -220,7 +261,7 @@ def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
         return False
     if len(claim.items) < 2 or len(window.items) > len(claim.items) + 1:
         return False
-    if _quantity_objection(claim, window, found) or hedges(window.text) ^ hedges(claim.text):
+    if _quantity_objection(claim, window, found, None) or hedges(window.text) ^ hedges(claim.text):
         return False
     mine, theirs = negations(claim.text), negations(window.text)
     return (mine == 0) != (theirs == 0) and mine + theirs == 1 and not conditions(window.text) ^ conditions(claim.text)

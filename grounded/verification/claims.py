@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from grounded.records import Span
+from grounded.text.regions import code_spans, inside, thought_spans, visible_spans
 from grounded.text.sentences import sentences
 from grounded.verification.markers import Marker, markers, strip_markers
 from grounded.verification.phrases import has_verb, is_interjection, nothing_to_check
 from grounded.verification.quantities import quantities
-from grounded.verification.regions import code_spans, inside, thought_spans, visible_spans
 
 _HEADING_LINE = re.compile(r"[ \t>]*#{1,6}[ \t]")
 _BOLD_LINE = re.compile(r"[ \t>]*(\*\*|__)[^*_\n]{1,80}\1:?[ \t]*$")

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from grounded.protocols import Judgement
 from grounded.records import VerifierRef
-from grounded.verification.alignment import align, coverage, window_keys
+from grounded.verification.alignment import align, coverage, verbatim, window_keys
 from grounded.verification.analysis import Analysis, analyse
-from grounded.verification.checks import contains_run, negation_flip, objection, slot_conflict
-from grounded.verification.cues import negations
+from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
 
 SUPPORT_COVERAGE = 0.9
 """Share of a claim's content that must stand, in order, in one window. See ``benchmarks`` for how it was chosen."""
@@ -85,26 +84,20 @@ class ContainmentModel:
         return f"the source says {window.text[theirs.start : theirs.end]!r}, not {claim.text[mine.start : mine.end]!r}"
 
     def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Judgement:
-        found = align(claim, window, keys)
+        exact = verbatim(claim, window)
+        found = exact or align(claim, window, keys)
+        english = claim.is_english and window.is_english
         if negation_flip(claim, window, found):
             return Judgement(0.0, 0.9, 0.1, reason=OPPOSITE)
         if found.score < self.support_coverage:
             return _neither(found.score, "the source has these words in another order")
-        if found.missing and (claim.is_unspaced or not (claim.is_english and window.is_english)):
+        if exact is None and (not english or (found.missing and claim.is_unspaced)):
             return _neither(found.score, "only word-for-word containment is judged in this language")
-        reason = objection(claim, window, found)
+        speaks_against = verbatim_objection if exact else objection
+        reason = speaks_against(claim, window, found)
         if reason:
             return _neither(found.score, reason)
-        if not (claim.is_english and window.is_english) and not _is_verbatim(window, claim):
-            return _neither(found.score, "only word-for-word containment is judged in this language")
         return Judgement(found.score, 0.0, 1.0 - found.score, reason="the source says it in these words")
-
-
-def _is_verbatim(window: Analysis, claim: Analysis) -> bool:
-    """Whether every word of the claim stands in the window without a gap, and nothing there negates it."""
-    run = [token.stem for token in claim.tokens]
-    same = negations(claim.text, english=False) == negations(window.text, english=False)
-    return same and contains_run([token.stem for token in window.tokens], run)
 
 
 def _neither(score: float, reason: str) -> Judgement:

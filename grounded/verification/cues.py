@@ -62,7 +62,8 @@ _PAIRS = """
     paid unpaid; agree disagree; agreed disagreed; approve reject; approved rejected; born died; import export;
     male female; north south; east west; northern southern; eastern western; left right; positive negative;
     public private; same different; success failure; succeeded failed; support oppose; supported opposed;
-    supports opposes; with without; inside outside; indoor outdoor; young old; younger older; youngest eldest; younger elder; youngest oldest;
+    supports opposes; with without; inside outside; indoor outdoor; young old; younger older;
+    youngest eldest; younger elder; youngest oldest;
     long short; longer shorter; longest shortest; largest smallest; highest lowest; best worst; free paid; full
     empty; top bottom; day night; morning evening; summer winter; heavy light; heavier lighter; fast slow;
     faster slower; high low; rich poor; strong weak; wet dry; arrive depart; arrived departed; remember forget;

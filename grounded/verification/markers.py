@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grounded.records import Span
-from grounded.verification.regions import code_spans, inside, thought_spans
+from grounded.text.regions import code_spans, inside, thought_spans
 
 MAX_NUMBER = 999
 """Longer numbers in brackets are years or identifiers, never markers."""

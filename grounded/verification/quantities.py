@@ -57,6 +57,10 @@ class Quantity:
             return _any_close(self.values, other.values)
         return "number" in (self.kind, other.kind) and _any_close(self.raw, other.raw)
 
+    def same_as(self, other: Quantity) -> bool:
+        """Whether both are of one kind and equal both ways."""
+        return self.kind == other.kind and self.equals(other) and other.equals(self)
+
     def conflicts(self, other: Quantity) -> bool:
         """Whether both are of one kind and cannot mean the same value."""
         if self.kind != other.kind or self.kind in ("code", "ordinal"):

@@ -1,0 +1,125 @@
+"""Reports, answers and passages on a terminal; verdicts have a colour, a symbol and a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from grounded.records import Answer, Citation, Claim, Evidence, Passage, Report, Verdict
+from grounded.render.common import SYMBOLS, WORDS, harmless, on_one_line, pieces, summary
+
+STYLES: dict[Verdict, str] = {
+    "supported": "green",
+    "contradicted": "bold red",
+    "unsupported": "yellow",
+    "check_failed": "magenta",
+    "not_a_claim": "",
+}
+_QUOTE_WIDTH = 400
+
+
+def verdict_label(verdict: Verdict) -> Text:
+    """A verdict as symbol and word."""
+    return Text(f"{SYMBOLS[verdict]} {WORDS[verdict]}", style=STYLES[verdict])
+
+
+def answer_text(report: Report) -> Text:
+    """The answer with every claim coloured and followed by its symbol; reasoning is left out."""
+    shown = Text()
+    for text, claim in pieces(report):
+        if claim is None or claim.verdict == "not_a_claim":
+            shown.append(harmless(text))
+        else:
+            shown.append(harmless(text), style=STYLES[claim.verdict])
+            shown.append(f" {SYMBOLS[claim.verdict]}", style=STYLES[claim.verdict])
+    shown.rstrip()
+    return shown
+
+
+def claim_terminal(claim: Claim) -> RenderableType:
+    """One claim: verdict, text, reason, parts and evidence."""
+    head = verdict_label(claim.verdict)
+    if claim.conflict:
+        head.append(" (sources disagree)", style="bold")
+    head.append("  ")
+    head.append(on_one_line(claim.text), style="")
+    below: list[RenderableType] = [
+        Text.assemble(verdict_label(part.verdict), "  ", on_one_line(part.text)) for part in claim.parts
+    ]
+    if claim.reason and claim.verdict not in ("not_a_claim",):
+        below.append(Text(on_one_line(claim.reason), style="italic"))
+    below.extend(_evidence(evidence) for evidence in claim.evidence)
+    return Group(head, Padding(Group(*below), (0, 0, 0, 4))) if below else head
+
+
+def citations_terminal(citations: Iterable[Citation]) -> RenderableType:
+    """The markers with their status, their source and the quote that decides."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for citation in citations:
+        shown = Text(on_one_line(citation.title or "no such source"))
+        for evidence in citation.evidence[:1]:
+            shown = Text.assemble(on_one_line(evidence.place()), "\n", Text(_quote(evidence.text), style="dim"))
+        style = "green" if citation.status == "correct" else "yellow"
+        table.add_row(Text(on_one_line(citation.marker)), Text(citation.status.replace("_", " "), style=style), shown)
+    return table
+
+
+def report_terminal(report: Report) -> RenderableType:
+    """A whole report: the answer, what is wrong with it and why, the citations, the figures."""
+    parts: list[RenderableType] = [answer_text(report), Text()]
+    worst = report.worst(len(report.claims))
+    parts.extend(claim_terminal(claim) for claim in worst)
+    if worst:
+        parts.append(Text())
+    if report.citations:
+        parts += [Text("Citations", style="bold"), citations_terminal(report.citations), Text()]
+    figures = Table(box=None, padding=(0, 1), show_header=False)
+    for label, value in summary(report):
+        figures.add_row(Text(label, style="dim"), Text(value))
+    parts.append(figures)
+    parts.extend(Text(f"Warning: {on_one_line(warning)}", style="yellow") for warning in report.warnings)
+    return Group(*parts)
+
+
+def answer_terminal(answer: Answer) -> RenderableType:
+    """An answer with its citations and what the verifier found, or the reason why there is none."""
+    parts: list[RenderableType] = []
+    if not answer.answered:
+        parts += [
+            Text(f"No answer: {answer.outcome.replace('_', ' ')}", style="bold yellow"),
+            Text(harmless(answer.text)),
+        ]
+    elif answer.report is None:
+        parts += [Text(harmless(answer.text)), Text("not verified", style="yellow")]
+    else:
+        parts.append(report_terminal(answer.report))
+    parts.extend(Text(on_one_line(note), style="cyan") for note in answer.notes)
+    parts.append(Text(on_one_line(answer.generator.label), style="dim"))
+    return Group(*parts)
+
+
+def passages_terminal(passages: Sequence[Passage]) -> RenderableType:
+    """Passages with their number, place and text."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for number, passage in enumerate(passages, start=1):
+        place = Text(on_one_line(passage.place() or passage.uri), style="bold")
+        table.add_row(Text(f"[{number}]"), Text.assemble(place, "\n", _quote(passage.text)))
+    return table
+
+
+def _evidence(evidence: Evidence) -> RenderableType:
+    style = "green" if evidence.relation == "supports" else "red"
+    return Text.assemble(
+        (f"{evidence.relation}  ", style),
+        (f"“{_quote(evidence.text)}”", ""),
+        ("  " + on_one_line(evidence.place()), "dim"),
+    )
+
+
+def _quote(text: str) -> str:
+    line = on_one_line(text)
+    return line if len(line) <= _QUOTE_WIDTH else line[: _QUOTE_WIDTH - 1] + "…"
