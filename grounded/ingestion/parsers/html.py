@@ -17,6 +17,7 @@ CELL_CHARACTERS = 400
 """A table with longer cells is layout, not data, and is read as ordinary text."""
 
 _SPAN_LIMIT = 100
+_SPREAD_COLUMNS = 200  # beyond this column a cell is no longer spread over several: spans multiply
 _UNSEEN = words("script style noscript template head iframe object embed canvas svg math audio video datalist")
 _PARAGRAPH = words(
     "p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table section article main header footer nav aside "
@@ -216,7 +217,7 @@ def _cells(cells: list[etree._Element], carried: dict[int, tuple[int, str]]) -> 
             column += 1
         text = "" if _is_hidden(cell, "td") else clean(_seen_text(cell))
         rows, columns = _number(cell.get("rowspan")), _number(cell.get("colspan"))
-        for offset in range(columns):
+        for offset in range(max(1, min(columns, _SPREAD_COLUMNS - column))):
             if rows > 1:
                 carried[column] = (rows - 1, text if not offset else "")
             yield text if not offset else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.header
 import email.policy
-import re
 from collections.abc import Iterator
 from email.message import Message
 from typing import TypeAlias
@@ -14,12 +13,13 @@ from grounded.errors import EncryptedDocumentError
 from grounded.ingestion.parsers.building import TextBuilder
 from grounded.ingestion.parsers.decoding import decode
 from grounded.ingestion.parsers.html import read_html
+from grounded.ingestion.parsers.rows import clean
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
 
+HEADER_CHARACTERS = 20_000
 HEADERS = ("Subject", "From", "To", "Cc", "Date")
 
-_FOLD = re.compile(r"\s*[\r\n]+\s*")
 _Mail: TypeAlias = "Message[str, str]"
 
 
@@ -65,9 +65,9 @@ def _header(message: _Mail, name: str) -> str:
     if value is None:
         return ""
     words: list[str] = []
-    for piece, charset in email.header.decode_header(value):
+    for piece, charset in email.header.decode_header(value[:HEADER_CHARACTERS]):
         words.append(piece if isinstance(piece, str) else _decoded(piece, charset or ""))
-    return _FOLD.sub(" ", "".join(words)).strip()
+    return clean("".join(words))
 
 
 def _bodies(message: _Mail, subtype: str) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _attachments(message: _Mail) -> Iterator[_Mail]:
 def _attachment_name(part: _Mail) -> str:
     name = part.get_filename()
     if name:
-        return _FOLD.sub(" ", name).strip()
+        return clean(name)
     inner = part.get_payload()
     if part.get_content_type() == "message/rfc822" and isinstance(inner, list) and inner:
         first = inner[0]

@@ -10,7 +10,7 @@ from grounded.ingestion.parsers.frontmatter import FrontMatter, read_front_matte
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
 
-_ATX = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r"^ {0,3}(#{1,6})(?=[ \t]|$)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 # A line that cannot be the text of an underlined heading: blank, list, quote, table, rule, indented code.
@@ -69,7 +69,7 @@ def _headings(text: str, start: int) -> Iterator[tuple[int, int, str]]:
             continue
         atx = _ATX.match(bare)
         if atx:
-            yield at, len(atx.group(1)), (atx.group(2) or "").strip()
+            yield at, len(atx.group(1)), _without_closing(bare[atx.end() :].strip())
             paragraph = None
             continue
         under = _UNDERLINE.match(bare)
@@ -78,6 +78,12 @@ def _headings(text: str, start: int) -> Iterator[tuple[int, int, str]]:
             paragraph = None
             continue
         paragraph = _paragraph(paragraph, at, bare)
+
+
+def _without_closing(title: str) -> str:
+    """A heading's text without the ``##`` that may close it; done by hand, since a pattern would be slow."""
+    bare = title.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else title
 
 
 def _paragraph(open_one: tuple[int, str] | None, at: int, line: str) -> tuple[int, str] | None:

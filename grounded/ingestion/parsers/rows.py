@@ -79,12 +79,13 @@ def _header_index(rows: Sequence[Sequence[str]], narrowest: int) -> int | None:
 
 def _names(cells: Sequence[str], width: int) -> bool:
     names = [cell for cell in cells if cell]
+    if any(len(name) > HEADER_CELL_CHARACTERS for name in names):
+        return False
     return (
         len({name.casefold() for name in names}) == len(names)
         and not any(_VALUE.match(name) and not _is_year(name) for name in names)
         and not all(_VALUE.match(name) for name in names)
         and not (width == 2 and any(character.isdigit() for character in "".join(names)))
-        and all(len(name) <= HEADER_CELL_CHARACTERS for name in names)
     )
 
 

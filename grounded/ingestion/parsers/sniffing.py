@@ -43,13 +43,14 @@ _OLE2_STREAMS = (
     ("Book", "xlsx"),
 )
 _OLD_OFFICE = {"doc": ("Word 97-2003", "DOCX"), "ppt": ("PowerPoint 97-2003", "PPTX")}
-_HTML = re.compile(r"(?:\s|<!--.*?-->|<\?xml.*?\?>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+# Atomic and possessive, so that a row of comments cannot be cut up in ever new ways.
+_HTML = re.compile(r"(?>\s|<!--.*?-->|<\?xml.*?\?>)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _HTML_PART = re.compile(r"\s*<(?:div|p|table|h[1-6]|ul|ol|span|section|article|title|meta|style|main)\b[^>]*>", re.I)
 _HEADER_LINE = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):(?:[ \t].*)?$")
 _MAIL_HEADERS = words(
     "from to cc subject date received return-path message-id mime-version content-type delivered-to reply-to"
 )
-_MARKDOWN = re.compile(r"^(?:#{2,6} \S|```|[-*] \[[ x]\] |\|.*\|.*\|$|\[[^\]]+\]: )", re.M)
+_MARKDOWN = re.compile(r"^(?:#{2,6} \S|```|[-*] \[[ x]\] |\|[^|\n]*\|.*\|$|\[[^\]]+\]: )", re.M)
 _HEAD_CHARACTERS = 8_192
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from pathlib import Path
 
 import pytest
 
 from grounded.errors import MissingExtraError
+from grounded.ingestion.parsers.source import Source
+from grounded.ingestion.parsers.worker import ParsingProcess
 
 from .making import archive, places, read
 
@@ -49,7 +53,11 @@ def test_epub_headings() -> None:
     assert ("Warranty",) in [fields["path"] for _, fields in places(parsed, "heading")]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("unstructured") is not None, reason="the extra is installed")
-def test_without_the_extra_the_error_names_it() -> None:
-    with pytest.raises(MissingExtraError, match="unstructured"):
-        read(RTF, "a.rtf")
+def test_a_missing_extra_is_reported_from_within_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in that cannot be imported hides the package, should it be installed."""
+    (tmp_path / "unstructured.py").write_text("raise ImportError('hidden')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with ParsingProcess() as worker, pytest.raises(MissingExtraError) as caught:
+        worker.parse("rtf", Source(RTF.encode()))
+    assert (caught.value.package, caught.value.extra) == ("unstructured", "unstructured")
+    assert "RTF" in caught.value.message

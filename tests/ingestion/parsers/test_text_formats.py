@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -306,3 +308,27 @@ def test_limits_of_size() -> None:
         read("x" * 101, "a.txt", Limits(input_bytes=100))
     with pytest.raises(LimitExceededError, match="characters"):
         read("x" * 101, "a.txt", Limits(output_characters=100))
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("<!---->" * 100_000 + "x", ""),
+        ("# " + " " * 1_000_000 + "x", "a.md"),
+        ("# x" + " #" * 500_000, "a.md"),
+        ("=" * 500_000 + " " * 500_000 + "x\n" * 2, "a.md"),
+        ("[" * 500_000 + "\n===\n", "a.md"),
+        ("|" * 1_000_000 + "x", ""),
+        ("a,b,c\n" + "1" * 100_000 + "x,y,z\n1,2,3\n", "a.csv"),
+        ("From: a@b.c\nSubject: x" + " " * 1_000_000 + "y\nDate: z\nTo: d\n\nbody", "a.eml"),
+        ("<html>" + "<table><tr><td>" * 600 + "x", "a.html"),
+        ("<html>" + "<p>x" * 200_000, "a.html"),
+        ("<html><table>" + "<tr><td rowspan=100 colspan=100>x" * 3_000, "a.html"),
+        ("---\n" + "? " * 20_000 + "\n---\n", "a.md"),
+    ],
+)
+def test_hostile_text_takes_no_time(content: str, name: str) -> None:
+    started = time.process_time()
+    with suppress(ParseError):
+        read(content, name)
+    assert time.process_time() - started < 5
