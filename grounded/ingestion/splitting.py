@@ -29,6 +29,7 @@ HEADER_SHARE = 4
 """Title and heading path take at most this part (one in four) of the window."""
 
 _ROW_KINDS = frozenset({"sheet_row", "table_row", "json_pointer"})
+_SPACES = frozenset(" \t\n\r")
 _PATH_SEPARATOR = " › "
 
 TokenSpans = Callable[[str], Sequence[tuple[int, int]]]
@@ -98,8 +99,9 @@ def _spans(
 
 def _fitting(text: str, start: int, end: int, token_spans: TokenSpans, limit: int) -> Iterator[tuple[int, int]]:
     """The span, or parts of it when it was cut inside a word, whose halves may have more tokens than it had."""
-    inside_word = (start > 0 and not text[start - 1].isspace()) or (end < len(text) and not text[end].isspace())
-    if not inside_word or end - start == 1:
+    # Other white space does not count here: BERT drops control characters such as form feeds and joins words.
+    parted = (start == 0 or text[start - 1] in _SPACES) and (end == len(text) or text[end] in _SPACES)
+    if parted or end - start == 1:
         yield start, end
         return
     piece = text[start:end]

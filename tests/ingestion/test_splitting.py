@@ -237,10 +237,14 @@ def test_equal_chunks_have_different_ids() -> None:
     assert first.id != second.id
 
 
-@pytest.mark.parametrize("form", ["paragraphs", "lines", "one paragraph"])
+@pytest.mark.parametrize("form", ["paragraphs", "lines", "one paragraph", "equal lines"])
 def test_an_insertion_at_the_top_keeps_later_chunks(form: str) -> None:
-    join = {"paragraphs": "\n\n", "lines": "\n", "one paragraph": " "}[form]
+    join = {"paragraphs": "\n\n", "one paragraph": " "}.get(form, "\n")
     text = join.join(" ".join(sentence(n * 3 + i) for i in range(1 + n % 3)) for n in range(3200))
+    if form == "equal lines":
+        # Packing as much as fits would never find back to the old borders here.
+        words = ["red", "blue", "green", "white", "black", "north", "south", "east", "west", "high"]
+        text = "\n".join("Code " + " ".join(words[int(d)] for d in f"{n:010d}") + "." for n in range(6500))
     assert len(text) > 300_000
     before = {chunk.id for chunk in plain(text)}
     for insertion in ("A new sentence was put at the top.", join.join(sentence(-n) for n in range(1, 30))):
@@ -278,3 +282,8 @@ def test_many_rows_take_linear_time() -> None:
     chunks = split(document, document_id=IDENTITY, token_spans=TOKEN_SPANS, max_tokens=WINDOW)
     assert len(chunks) > 1_500
     assert time.process_time() - started < 20, "seconds for 1.1 MB; quadratic work would take minutes"
+
+
+def test_control_characters_that_tokenizers_drop_do_not_break_the_limit() -> None:
+    """A form feed is white space here and nothing at all to BERT, which then reads one long word."""
+    chunks_of("0\x0cﬃ" + " ".join(["word"] * 16) + ". ", window=16)
