@@ -18,7 +18,7 @@ CELL_CHARACTERS = 400
 
 _SPAN_LIMIT = 100
 _SPREAD_COLUMNS = 200  # beyond this column a cell is no longer spread over several: spans multiply
-_UNSEEN = words("script style noscript template head iframe object embed canvas svg math audio video datalist")
+_UNSEEN = words("script style noscript template head nav iframe object embed canvas svg math audio video datalist")
 _PARAGRAPH = words(
     "p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table section article main header footer nav aside "
     "figure form fieldset details hr address body"
@@ -29,7 +29,7 @@ _HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNOR
 
 
 def parse(source: Source) -> Parsed:
-    """The visible text; scripts, styles, comments and hidden elements are left out.
+    """The visible text; scripts, styles, navigation, comments and hidden elements are left out.
 
     Raises:
         EmptyDocumentError: There is no element in it.
