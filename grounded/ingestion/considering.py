@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from grounded.errors import MissingExtraError, ParseError
 from grounded.ingestion import merging
 from grounded.ingestion.drafts import Draft
@@ -150,20 +152,31 @@ class Considering:
             self._write(case, draft, attributes, case.details.parsed, None)
             draft.updated += 1
             return
-        try:
-            parsed = merging.content_of(document) if isinstance(document, Document) else self._parse(document)
-        except (ParseError, MissingExtraError) as error:
-            self._fail(_failure(document, error), draft)
+        read = self._read(document)
+        if isinstance(read, Failure):
+            self._fail(read, draft)
             return
-        for warning in parsed.warnings:
-            self._tally.warn(f"{case.key}: {warning}")
-        said = merging.said(parsed)
-        attributes = merging.merged(document, said, self._defaults)
-        whole = merging.canonical(document, parsed, attributes)
+        said, whole, attributes = read
         chunks = self._split(whole, document_id=case.document_id)
         content = Content(version=whole.version, text=whole.text, segments=whole.segments, chunks=chunks)
         self._write(case, draft, attributes, said, content)
         self._count(case, content, draft)
+
+    def _read(self, document: RawDocument | Document) -> tuple[dict[str, object], Document, Attributes] | Failure:
+        """What the content declares, the document as it is split, and everything merged; or why not."""
+        try:
+            parsed = merging.content_of(document) if isinstance(document, Document) else self._parse(document)
+            said = merging.said(parsed)
+            attributes = merging.merged(document, said, self._defaults)
+            whole = merging.canonical(document, parsed, attributes)
+        except (ParseError, MissingExtraError) as error:
+            return _failure(document, type(error).__name__, error.message, error.fix)
+        except ValidationError as error:
+            # A parser that makes no valid record, such as one with lone surrogates, has failed on this document.
+            return _failure(document, "ParseError", f"What was read is not valid: {error.errors()[0]['msg']}.", "")
+        for warning in parsed.warnings:
+            self._tally.warn(f"{document.key}: {warning}")
+        return said, whole, attributes
 
     def _count(self, case: Case, content: Content, draft: Draft) -> None:
         same_chunks = case.details.chunk_ids == tuple(dict.fromkeys(chunk.id for chunk in content.chunks))
@@ -225,12 +238,5 @@ def _with_details(case: Case, details: Mapping[str, Details]) -> Case:
     return Case(case.change, case.key, case.document_id, case.known, case.fingerprint, case.declared, found)
 
 
-def _failure(document: RawDocument | Document, error: ParseError | MissingExtraError) -> Failure:
-    return Failure(
-        key=document.key,
-        uri=document.uri,
-        stage="parse",
-        error=type(error).__name__,
-        message=error.message,
-        fix=error.fix,
-    )
+def _failure(document: RawDocument | Document, error: str, message: str, fix: str) -> Failure:
+    return Failure(key=document.key, uri=document.uri, stage="parse", error=error, message=message, fix=fix)

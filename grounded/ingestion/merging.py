@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
+
+from pydantic import ValidationError
 
 from grounded.errors import UsageError
 from grounded.ingestion.ledger import Attributes
-from grounded.records import Document, Parsed, RawDocument
+from grounded.records import Document, Parsed, RawDocument, Scalar
 
-SCALARS = (str, int, float, bool)
 _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "supersedes", "principals"}
 
 
@@ -20,13 +21,26 @@ _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "s
 class Defaults:
     """What an ingest gives to every document that its source does not declare otherwise."""
 
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
     principals: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        wrong = [key for key, value in self.metadata.items() if not isinstance(value, SCALARS)]
-        if wrong:
-            raise UsageError(f"The metadata {wrong[0]!r} is no string, number or boolean.", fix="Use scalars.")
+    @classmethod
+    def checked(cls, metadata: Mapping[str, Scalar] | None, principals: Sequence[str]) -> Self:
+        """What a caller gave.
+
+        Raises:
+            UsageError: Metadata that are no scalars, or principals that are no sequence of strings.
+        """
+        if isinstance(principals, str):
+            raise UsageError("Principals must be a sequence of strings.", fix="Use principals=('group',).")
+        try:
+            given = Parsed(text="", metadata=dict(metadata or {}), principals=tuple(principals))
+        except ValidationError as error:
+            raise UsageError(
+                f"The metadata or principals given are refused: {error.errors()[0]['msg']}.",
+                fix="Metadata map names to strings, numbers or booleans; principals are strings.",
+            ) from error
+        return cls(given.metadata, given.principals)
 
 
 def fingerprint(document: RawDocument | Document, settings: str) -> str:

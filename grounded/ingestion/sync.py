@@ -124,7 +124,7 @@ def sync(
     """
     if not 0.0 <= max_retire_share <= 1.0:
         raise UsageError(f"max_retire_share must lie in [0, 1], not {max_retire_share}.")
-    defaults = Defaults(metadata=dict(metadata or {}), principals=_as_tuple(principals))
+    defaults = Defaults.checked(metadata, principals)
     options = _Options(settings, tenant, defaults, max_retire_share, force_retire, progress, cancel)
     with ledger.writer():
         if ledger.dirty:
@@ -355,9 +355,3 @@ class _Run:
 
 def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _as_tuple(principals: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(principals, str):
-        raise UsageError("Principals must be a sequence of strings.", fix="Use principals=('group',).")
-    return tuple(principals)

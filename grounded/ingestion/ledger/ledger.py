@@ -267,7 +267,7 @@ class Ledger:
     def restricted(self) -> bool:
         """Whether any live document has principals."""
         with reading(self._engine) as connection:
-            return reads.is_restricted(connection)
+            return reads.any_restricted(connection)
 
     @property
     def revision(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
-from grounded.ingestion.ledger.schema import documents, occurrences, principals, versions
+from grounded.ingestion.ledger.schema import documents, is_live, is_restricted, occurrences, principals, versions
 from grounded.ingestion.ledger.text import TextCache
 from grounded.ingestion.ledger.values import Details, Known, Stored
 from grounded.ingestion.ledger.writes import slices
@@ -20,7 +21,6 @@ from grounded.records import Locator, Passage, Segment, Span, Viewer, document_i
 _PORTION = 500
 _LOCATORS = TypeAdapter(tuple[Locator, ...])
 _SEGMENTS = TypeAdapter(tuple[Segment, ...])
-_is_live = documents.c.live_version_id.is_not(None)
 
 _LIVE: Select[Any] = (
     select(
@@ -54,7 +54,7 @@ def passages(
     """The live occurrences of chunks that ``viewer`` may see, in order of place; chunks without any are left out."""
     found: dict[str, list[Passage]] = {}
     for some in slices(list(dict.fromkeys(chunk_ids)), _PORTION):
-        query = _LIVE.where(occurrences.c.chunk_id.in_(some), documents.c.tenant == viewer.tenant)
+        query = _LIVE.where(occurrences.c.chunk_id.in_(some))
         rows = connection.execute(query.order_by(occurrences.c.version_id, occurrences.c.ordinal)).all()
         for passage in _as_passages(connection, cache, rows, viewer):
             found.setdefault(passage.id, []).append(passage)
@@ -68,7 +68,6 @@ def neighbours(
     document, version, ordinal = place
     query = _LIVE.where(
         documents.c.id == document,
-        documents.c.tenant == viewer.tenant,
         versions.c.version == version,
         occurrences.c.ordinal.between(ordinal - distance, ordinal + distance),
         occurrences.c.ordinal != ordinal,
@@ -108,7 +107,7 @@ def version_of(connection: Connection, document: str, version: str | None) -> Ve
 
 def segments_of(row: VersionRow) -> tuple[Segment, ...]:
     """The segments of a version."""
-    return _SEGMENTS.validate_json(zlib.decompress(row.segments))
+    return _SEGMENTS.validate_python(json.loads(zlib.decompress(row.segments)))
 
 
 def known(connection: Connection, document_ids: Sequence[str]) -> dict[str, Known]:
@@ -148,7 +147,7 @@ def details(connection: Connection, document_ids: Sequence[str]) -> dict[str, De
 
 def live_keys(connection: Connection, tenant: str, source: str) -> Iterator[tuple[str, str]]:
     """``(document id, key)`` of every live document of a source, in order of id."""
-    query = select(documents.c.id, documents.c.key).filter_by(tenant=tenant, source=source).where(_is_live)
+    query = select(documents.c.id, documents.c.key).filter_by(tenant=tenant, source=source).where(is_live)
     found = connection.execution_options(yield_per=1000).execute(query.order_by(documents.c.id))
     return ((row.id, row.key) for row in found)
 
@@ -201,15 +200,14 @@ def stored(connection: Connection, cache: TextCache, chunk_ids: Sequence[str]) -
 
 def totals(connection: Connection) -> tuple[int, int]:
     """How many live documents and distinct live chunks there are."""
-    query = select(func.count(), func.coalesce(func.sum(documents.c.chunks), 0)).where(_is_live)
+    query = select(func.count(), func.coalesce(func.sum(documents.c.chunks), 0)).where(is_live)
     row = connection.execute(query).one()
     return int(row[0]), int(row[1])
 
 
-def is_restricted(connection: Connection) -> bool:
+def any_restricted(connection: Connection) -> bool:
     """Whether any live document has principals."""
-    query = select(principals.c.document_id).join(documents, documents.c.id == principals.c.document_id)
-    return connection.execute(query.where(_is_live).limit(1)).first() is not None
+    return connection.execute(select(documents.c.id).where(is_restricted).limit(1)).first() is not None
 
 
 def live_since(connection: Connection, document_ids: Sequence[str]) -> dict[str, datetime]:
@@ -232,7 +230,7 @@ def visible(connection: Connection, document_ids: Sequence[str], viewer: Viewer)
             theirs = select(principals.c.document_id).where(principals.c.principal.in_(viewer.principals))
             permitted = or_(permitted, documents.c.id.in_(theirs))
         query = select(documents.c.id).where(
-            documents.c.id.in_(some), documents.c.tenant == viewer.tenant, _is_live, permitted, _in_force(viewer)
+            documents.c.id.in_(some), documents.c.tenant == viewer.tenant, is_live, permitted, _in_force(viewer)
         )
         found.update(connection.execute(query).scalars())
     return found
@@ -246,9 +244,13 @@ def _in_force(viewer: Viewer) -> Any:
 
 
 def _as_passages(connection: Connection, cache: TextCache, rows: Sequence[Row[Any]], viewer: Viewer) -> list[Passage]:
-    allowed = _principals(connection, rows)
+    # The tenant is compared here: as a condition it makes SQLite read every document of the tenant.
+    theirs = [row for row in rows if row.tenant == viewer.tenant]
+    allowed = _principals(connection, theirs)
     # A restricted document whose principals cannot be found is nobody's, not everybody's.
-    seen = [row for row in rows if not row.restricted or set(allowed.get(row.document_id, ())) & set(viewer.principals)]
+    seen = [
+        row for row in theirs if not row.restricted or set(allowed.get(row.document_id, ())) & set(viewer.principals)
+    ]
     cuts = cache.read(connection, [(row.version_id, row.span_start, row.span_end) for row in seen])
     replaced = _superseded(connection, seen)
     found = [

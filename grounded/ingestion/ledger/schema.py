@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
 )
 
 SCHEMA_NUMBER = 1
@@ -142,16 +143,19 @@ documents = Table(
     Column("updated_at", Utc, nullable=False),
     Column("retired_at", Utc),
 )
-_is_live = documents.c.live_version_id.is_not(None)
+is_live = documents.c.live_version_id.is_not(None)
+is_restricted = and_(documents.c.restricted.is_(True), is_live)
 Index(
     "documents_live",
     documents.c.tenant,
     documents.c.source,
     documents.c.id,
     documents.c.chunks,
-    sqlite_where=_is_live,
-    postgresql_where=_is_live,
+    sqlite_where=is_live,
+    postgresql_where=is_live,
 )
+Index("documents_restricted", documents.c.id, sqlite_where=is_restricted, postgresql_where=is_restricted)
+Index("documents_by_version", documents.c.live_version_id)
 
 principals = Table(
     "principals",

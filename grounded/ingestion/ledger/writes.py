@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -105,7 +106,7 @@ def _insert_versions(connection: Connection, changed: Sequence[Write], now: date
             "document_id": document_id,
             "version": content.version,
             "characters": len(content.text),
-            "segments": zlib.compress(_SEGMENTS.dump_json(content.segments), 1),
+            "segments": _packed(content.segments),
             "committed_at": now,
             "live_since": now,
         }
@@ -117,6 +118,11 @@ def _insert_versions(connection: Connection, changed: Sequence[Write], now: date
     _insert(connection, texts, blocks)
     _revive(connection, list(before.values()), now)
     return ids
+
+
+def _packed(segments: tuple[Segment, ...]) -> bytes:
+    # Through Python's own JSON: pydantic's refuses lone surrogates, which a heading may hold as text may.
+    return zlib.compress(json.dumps(_SEGMENTS.dump_python(segments, mode="json")).encode(), 1)
 
 
 def _version_ids(connection: Connection, contents: Mapping[str, Content]) -> dict[str, int]:
