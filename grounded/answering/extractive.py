@@ -142,7 +142,7 @@ def _scored(
         relevance = own + _WEIGHT_CONTEXT * near + _WEIGHT_SIMILARITY * likeness
         fits = bool(kinds) and any(holds_kind(kind, candidate.text) for kind in kinds)
         score = relevance + _WEIGHT_RANK / candidate.number + (_WEIGHT_KIND if fits else 0.0)
-        score *= _shape(candidate)
+        score *= _shape(candidate, fits)
         scored.append(replace(candidate, score=score, relevance=own + near if alike is None else relevance))
         previous = candidate
     return scored
@@ -155,14 +155,14 @@ def _rarity(asked: frozenset[str], candidates: Sequence[_Candidate]) -> dict[str
     return {stem: math.log(1 + (count - held[stem] + 0.5) / (held[stem] + 0.5)) for stem in sorted(asked)}
 
 
-def _shape(candidate: _Candidate) -> float:
-    """How good a quote the text makes by its form alone, in (0, 1]: no questions, titles or walls of text."""
+def _shape(candidate: _Candidate, fits: bool) -> float:
+    """How good a quote the text makes by its form, in (0, 1]: questions, titles and walls of text are poor ones."""
     text = candidate.text
     factor = 1.0
     if text.endswith("?"):
         factor *= 0.4
-    elif not _ENDS_CLEANLY.search(text) and len(candidate.stems) < 6 and not re.search(r"[\d:|]", text):
-        factor *= 0.5
+    elif len(candidate.stems) < 6 and not fits and not _ENDS_CLEANLY.search(text) and not re.search(r"[:;|]", text):
+        factor *= 0.3
     if len(text) > _LONG_QUOTE:
         factor *= (_LONG_QUOTE / len(text)) ** 0.5
     return factor

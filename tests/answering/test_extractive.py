@@ -75,6 +75,11 @@ def test_headings_count() -> None:
     assert answer("How long is the warranty on kettles?", (toaster, kettle)).startswith("It lasts 24 months. [2]")
 
 
+def test_a_title_is_not_an_answer() -> None:
+    text = "Warranty claims 2026\n\nTo claim the warranty, send the form. The form is free."
+    assert answer("How do I claim the warranty?", (passage(text),)) == "To claim the warranty, send the form. [1]"
+
+
 def test_what_a_pronoun_stands_for_is_quoted_too() -> None:
     text = "The night shift starts at ten. It ends at six in the morning with a handover."
     assert answer("When is the handover in the morning?", (passage(text),)) == (

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from grounded.records import Generation
 from tests.answering.helpers import prompt
 from tests.answering.loopback import Answering, Handler, Loopback, delta, events, hangs, replies, serving, streams
 
-KEY = "sk-verysecret-0123456789"
+KEY = "4f1c9d-very-secret-0123456789"
 ASKED = prompt("How long is the warranty?")
 USAGE = {"model": "served-1", "choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
 GOOD = streams(*events(delta("It is "), delta("24 months [1]."), delta(finish="stop"), USAGE))
@@ -277,9 +278,24 @@ def test_closing_the_stream_hangs_up() -> None:
         assert threading.active_count() <= before + 1
 
 
+def test_a_netrc_file_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(GOOD) as server:
+        # A name that does not count as this machine, so that the environment is looked at.
+        url = server.url.replace("127.0.0.1", "127.1")
+        monkeypatch.setenv("NO_PROXY", "*")
+        netrc.write_text("machine 127.1 login someone password else\n")
+        generator = llm(f"{url}/v1#m", environment={"GROUNDED_LLM_API_KEY": KEY}, **FAST)
+        assert generator.generate(ASKED).text
+        assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
 def test_a_proxy_of_the_environment_is_not_used_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     assert answer(GOOD).text == "It is 24 months [1]."
 
 

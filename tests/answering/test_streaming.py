@@ -128,3 +128,12 @@ def test_a_very_long_sentence_stays_cheap() -> None:
     text, _ = run(["note: "] + ["word "] * 20_000)
     assert len(text) == 100_005
     assert time.perf_counter() - started < 5
+
+
+def test_a_marker_on_a_line_of_its_own_belongs_to_the_sentence_before() -> None:
+    stream = SentenceStream()
+    steps = list(chain(stream.feed("It lasts 24 months.\n\n[1]\n\nKeep the receipt. So"), stream.finish()))
+    assert [step.text for step in steps if isinstance(step, Complete)][:2] == [
+        "It lasts 24 months.\n\n[1]",
+        "Keep the receipt.",
+    ]
