@@ -112,6 +112,12 @@ def has_verb(text: str) -> bool:
     return bool(_VERB.search(text))
 
 
+def before_verb(text: str) -> str:
+    """What stands before the first recognised verb: the subject, in a plain sentence."""
+    match = _VERB.search(text)
+    return text[: match.start()] if match else ""
+
+
 def is_interjection(text: str) -> bool:
     """Whether a sentence is a bare yes or no."""
     return bool(_INTERJECTION.fullmatch(clean(text).strip()))

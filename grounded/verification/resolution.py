@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from grounded.text.terms import content_stems, terms
 from grounded.verification.analysis import analyse
 from grounded.verification.claims import Draft
-from grounded.verification.phrases import has_verb
+from grounded.verification.phrases import before_verb, has_verb
 
 _OPENING = re.compile(
     r"^\s*(?:(?:yes|no|sure|well|certainly|in summary|in short|in conclusion|to summari[sz]e|overall|therefore|thus"
@@ -105,7 +105,7 @@ def _topic(before: Sequence[Draft], question: str) -> frozenset[str]:
     for earlier in reversed(before):
         bare = _without_opening(earlier.text)
         if not earlier.skip and not _PRONOUN.match(bare):
-            return frozenset(content_stems(bare)[:_TOPIC_TERMS])
+            return frozenset(content_stems(before_verb(bare))[:_TOPIC_TERMS] or content_stems(bare)[:_TOPIC_TERMS])
     return frozenset(content_stems(_keywords(question)))
 
 

@@ -8,7 +8,7 @@ from grounded.records import Claim, Report
 from grounded.verification.verifying import Prepared
 
 _MAY_END = re.compile(r"[.!?…。！？:;\n\]】>]")
-_CALM = re.compile(r"[\n.!?。！？]\s*\S")
+_MAY_BE_MARKER = ("[", "【")
 
 
 class AnswerStream:
@@ -25,17 +25,22 @@ class AnswerStream:
     def __init__(self, prepared: Prepared) -> None:
         self.text = ""
         self._prepared = prepared
+        self._open = 0
         self._given: dict[tuple[int, int], Claim] = {}
 
     def feed(self, piece: str) -> list[Claim]:
         """Take the next piece; return the claims that are complete now and were not before, in order."""
         self.text += piece
-        # Most pieces end no sentence; then there is nothing new to look at.
-        if not _MAY_END.search(piece) and not _CALM.search(self.text[-len(piece) - 8 :]):
+        # Nothing can be complete before the sentence that is being written may have ended.
+        if not _MAY_END.search(self.text, self._open):
             return []
         drafts = self._prepared.draft(self.text).drafts
+        self._open = drafts[-1].span.start if drafts else 0
         fresh: list[Claim] = []
         for number, item in enumerate(drafts[:-1]):
+            if number == len(drafts) - 2 and (item.text.startswith("|") or drafts[-1].text.startswith(_MAY_BE_MARKER)):
+                # Whether a row is a table's header and whether "[1" is a marker is known when more has come.
+                break
             key = item.span.start, item.span.end
             if key not in self._given:
                 self._given[key] = self._prepared.check(self.text, item, drafts[:number])

@@ -1,0 +1,187 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounded.verification.claims import draft
+
+
+def claims(answer, titles=()):
+    return [item.span.slice(answer) for item in draft(answer, titles=titles).drafts if not item.skip]
+
+
+def skipped(answer, titles=()):
+    return {item.span.slice(answer): item.skip for item in draft(answer, titles=titles).drafts if item.skip}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Hello!",
+        "Hi there,",
+        "Thank you for your question!",
+        "Sure, I'd be happy to help.",
+        "You're welcome!",
+        "I hope this helps!",
+        "Let me know if you have any other questions.",
+        "Please let me know if you would like details about the warranty.",
+        "Feel free to contact us.",
+        "Is there anything else you would like to know?",
+        "How long is the warranty?",
+        "I could not find this in the sources.",
+        "I'm sorry, but I don't have that information.",
+        "The provided documents do not mention the price.",
+        "There is no information about the price.",
+        "The sources do not contain any information about 2023.",
+        "Here is a summary of the main points:",
+        "Here is what I found:",
+        "## Warranty",
+        "**Warranty**",
+        "---",
+        "|---|---|",
+        "https://example.com/handbook",
+    ],
+)
+def test_nothing_to_check(sentence):
+    assert claims(sentence) == []
+    assert skipped(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Unfortunately, the warranty is only 12 months.",
+        "I could not find the price, but it is 40 euros.",
+        "I could not find a warranty shorter than 24 months.",
+        "I think the warranty lasts 24 months.",
+        "Sure, the warranty lasts 24 months.",
+        "I am happy to say that your kettle is covered.",
+        "Did you know that the warranty lasts 99 years?",
+        "The warranty lasts 99 years, right?",
+        "Isn't the warranty 99 years?",
+        "Feel free to return the kettle.",
+        "Let me know if you need help, because the warranty ended.",
+        "Thanks to Maria Schmidt, the plant was saved.",
+        "Hello, the warranty is void!",
+        "The warranty lasts 24 months and covers:",
+        "# The warranty lasts 99 years.",
+        "The policy does not cover pets.",
+        "The handbook does not include a chapter on pets.",
+        "You are entitled to a refund.",
+        "Yes.",
+        "```\nThe warranty lasts 99 years.\n```",
+        "- red",
+        "Colour: red",
+        "保证期为24个月。",
+        "Die Garantie dauert 24 Monate.",
+    ],
+)
+def test_courtesy_never_hides_a_claim(sentence):
+    assert claims(sentence)
+
+
+def test_markers_after_the_full_stop_belong_to_the_sentence_before():
+    answer = "The warranty is 24 months. [1] Refunds take 30 days.[2][3]\nIt is free. \n[4]"
+    found = [(item.span.slice(answer), [m.numbers for m in item.markers]) for item in draft(answer).drafts]
+    assert found == [
+        ("The warranty is 24 months. [1]", [(1,)]),
+        ("Refunds take 30 days.[2][3]", [(2,), (3,)]),
+        ("It is free. \n[4]", [(4,)]),
+    ]
+
+
+def test_abbreviations_do_not_end_a_sentence():
+    assert claims("Dr. Smith paid 5 euros, e.g. in Paris. Then he left.") == [
+        "Dr. Smith paid 5 euros, e.g. in Paris.",
+        "Then he left.",
+    ]
+
+
+def test_lists_tables_and_code():
+    answer = "The colours:\n- red [1]\n- blue\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
+    assert claims(answer) == ["red [1]", "blue", "| 1 | 2 |"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("<think>It is 5 months.</think>It is 24 months.", ["It is 24 months."]),
+        ("It is 5 months.</think>It is 24 months.", ["It is 24 months."]),
+        ("It is 24 months. <think>Or 5 months?", ["It is 24 months."]),
+        ("<THINK class='x'>It is 5.</THINK >\nIt is 24 months.", ["It is 24 months."]),
+        ("<think>a <think>b</think> It is 5.</think>It is 24 months.", ["It is 24 months."]),
+        ("The tag `<think>` opens it. It is 24 months.", ["The tag `<think>` opens it.", "It is 24 months."]),
+    ],
+)
+def test_reasoning_is_never_a_claim(answer, expected):
+    assert claims(answer) == expected
+
+
+def test_references_to_known_sources_are_no_claims():
+    assert claims("The warranty is 24 months [1].\n\nSources:\n[1] Handbook, page 3", ["Handbook"]) == [
+        "The warranty is 24 months [1]."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "parts"),
+    [
+        ("The kettle is red and the lid is blue.", ["The kettle is red", "the lid is blue."]),
+        ("The kettle is red; the lid costs 5 euros [2].", ["The kettle is red", "the lid costs 5 euros [2]."]),
+        ("The kettle is red, but it has no lid.", ["The kettle is red", "it has no lid."]),
+        ("The kettle and the lid are red.", []),
+        ("Between the first and the last it is red.", []),
+        ("The warranty says that the kettle and the lid are covered.", []),
+        ("We sell kettles, lids, and cups.", []),
+    ],
+)
+def test_compound_sentences_are_split_only_where_safe(sentence, parts):
+    (item,) = draft(sentence).drafts
+    assert [part.span.slice(sentence) for part in item.parts] == parts
+
+
+def test_a_bare_yes_is_carried_by_what_follows():
+    assert claims("Yes. The warranty is 24 months.") == ["The warranty is 24 months."]
+    assert claims("Yes.") == ["Yes."]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        "The warranty is 24 months",
+        "It is red",
+        ". ",
+        "[1]",
+        "\n",
+        "\n\n",
+        "- ",
+        "# ",
+        "| a |",
+        "```",
+        "`",
+        "<think>",
+        "</think>",
+        "?",
+        "e.g. ",
+        "“quoted” ",
+        "\u202e",
+        "\u200b",
+        "é",
+        "保证期。",
+        " and the lid is blue",
+        "; ",
+        "\ud800",
+        "\x00",
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS | st.text(max_size=6), max_size=14).map("".join))
+def test_drafts_are_ordered_slices(answer):
+    drafts = draft(answer)
+    position = 0
+    for item in drafts.drafts:
+        assert position <= item.span.start < item.span.end <= len(answer)
+        assert not answer[item.span.start].isspace()
+        assert not any(item.span.overlaps(hidden) for hidden in drafts.thought)
+        assert all(item.span.contains(part.span) for part in item.parts)
+        assert all(item.span.contains(marker.span) for marker in item.markers)
+        position = item.span.end

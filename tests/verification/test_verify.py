@@ -1,0 +1,510 @@
+import json
+import math
+from dataclasses import dataclass, field
+from datetime import date
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from grounded.errors import SourceNotFoundError, UsageError
+from grounded.protocols import Judgement
+from grounded.records import Budget, Message, Passage, Prompt, Span, TemplateRef, VerifierRef
+from grounded.verification import AnswerStream, ContainmentModel, Verifier, passages_from, verify
+
+WARRANTY = "Our warranty lasts 24 months from delivery."
+
+
+def verdicts(report):
+    return [claim.verdict for claim in report.claims]
+
+
+# -- the example of the README ----------------------------------------------------------------------------------------
+
+
+def test_a_supported_claim_carries_its_exact_place():
+    report = verify("The warranty is 24 months [1].", [WARRANTY], question="How long is the warranty?")
+    (claim,) = report.claims
+    assert claim.verdict == "supported"
+    assert (claim.support, claim.contradiction) == (None, None)
+    assert claim.score == 1.0
+    assert [(e.relation, e.span.slice(WARRANTY), e.text) for e in claim.evidence] == [("supports", WARRANTY, WARRANTY)]
+    assert [citation.status for citation in report.citations] == ["correct"]
+    assert (report.groundedness, report.citation_precision, report.citation_recall) == (1.0, 1.0, 1.0)
+    assert not report.verifier.calibrated
+
+
+def test_a_contradicted_claim_shows_what_contradicts_it():
+    (claim,) = verify("The warranty is 12 months [1].", [WARRANTY]).claims
+    assert claim.verdict == "contradicted"
+    assert [(e.relation, e.text) for e in claim.evidence] == [("contradicts", WARRANTY)]
+    assert "24 months" in claim.reason
+    assert [citation.status for citation in claim.citations] == ["wrong_source"]
+
+
+def test_evidence_counts_from_the_start_of_the_document():
+    canonical = f"# Handbook\n\nSome words first. {WARRANTY} More follows."
+    start = canonical.index("Some")
+    passage = Passage(
+        id="p", document_id="d", version="v", text=canonical[start:], span=Span(start=start, end=len(canonical))
+    )
+    (claim,) = verify("The warranty lasts 24 months from delivery.", [passage]).claims
+    (evidence,) = claim.evidence
+    assert evidence.span.slice(canonical) == evidence.text == WARRANTY
+    assert (evidence.document_id, evidence.version) == ("d", "v")
+
+
+def test_a_fragment_is_read_with_the_question():
+    assert verdicts(verify("24 months.", [WARRANTY], question="How long is the warranty?")) == ["supported"]
+    assert verdicts(verify("24 months.", [WARRANTY], question="How long is the licence?")) == ["unsupported"]
+    assert verdicts(verify("24 months.", [WARRANTY])) == ["unsupported"]
+    history = [Message(role="user", content="How long is the warranty?"), Message(role="assistant", content="?")]
+    assert verdicts(verify("24 months.", [WARRANTY], history=history)) == ["supported"]
+
+
+def test_a_pronoun_needs_its_subject_near_the_evidence():
+    source = "The licence is new. It lasts 24 months."
+    assert verdicts(verify("The licence is new. It lasts 24 months.", [source])) == ["supported", "supported"]
+    assert verdicts(verify("The kettle is new. It lasts 24 months.", [source]))[1] == "unsupported"
+
+
+def test_yesterday_counts_from_the_reference_date():
+    source = "The shop opened on 3 March 2026."
+    day = date(2026, 3, 4)
+    assert verdicts(verify("The shop opened yesterday.", [source], reference_date=day)) == ["supported"]
+    assert verdicts(verify("The shop opened yesterday.", [source])) == ["unsupported"]
+
+
+# -- citations --------------------------------------------------------------------------------------------------------
+
+
+def test_every_marker_is_judged():
+    answer = "Hello [1]. The warranty lasts 24 months from delivery [1][2][1][7][^x]."
+    report = verify(answer, [WARRANTY, "Refunds take 30 days."])
+    assert [(c.marker, c.number, c.status) for c in report.citations] == [
+        ("[1]", 1, "unchecked"),
+        ("[1]", 1, "correct"),
+        ("[2]", 2, "wrong_source"),
+        ("[1]", 1, "redundant"),
+        ("[7]", 7, "dangling"),
+        ("[^x]", None, "dangling"),
+    ]
+    assert report.citation_precision == 1 / 4
+    assert all(c.span.slice(answer) == c.marker for c in report.citations)
+
+
+# -- sources that disagree --------------------------------------------------------------------------------------------
+
+OLD = {"text": "The warranty lasts 12 months.", "title": "Handbook 2023", "document_id": "old"}
+NEW = {"text": "The warranty lasts 24 months.", "title": "Handbook 2024", "document_id": "new"}
+
+
+def test_sources_in_force_that_disagree_are_a_conflict():
+    (claim,) = verify("The warranty lasts 24 months.", [OLD, NEW]).claims
+    assert (claim.verdict, claim.conflict) == ("contradicted", True)
+    assert {e.relation for e in claim.evidence} == {"supports", "contradicts"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (OLD, {**NEW, "supersedes": "old"}),
+        ({**OLD, "effective_to": "2024-01-01"}, NEW),
+        ({**OLD, "effective_from": "2031-01-01"}, NEW),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_source_in_force_decides_and_the_other_is_shown(old, new, turn):
+    sources = [old, new][::turn]
+    day = date(2026, 1, 1)
+    (right,) = verify("The warranty lasts 24 months.", sources, reference_date=day).claims
+    assert (right.verdict, right.conflict) == ("supported", False)
+    assert [e.title for e in right.evidence] == ["Handbook 2024", "Handbook 2023"]
+    assert "Handbook 2023" in right.reason
+    (wrong,) = verify("The warranty lasts 12 months.", sources, reference_date=day).claims
+    assert (wrong.verdict, wrong.conflict) == ("contradicted", False)
+    assert [e.title for e in wrong.evidence] == ["Handbook 2024", "Handbook 2023"]
+
+
+def test_a_source_out_of_force_alone_supports_nothing():
+    (claim,) = verify("The warranty lasts 12 months.", [{**OLD, "effective_to": "2024-01-01"}]).claims
+    assert claim.verdict == "unsupported"
+    assert "no longer in force since 2024-01-01" in claim.reason
+    assert [e.relation for e in claim.evidence] == ["supports"]
+
+
+def test_documents_that_replace_each_other_are_both_in_force():
+    (claim,) = verify(
+        "The warranty lasts 24 months.", [{**OLD, "supersedes": "new"}, {**NEW, "supersedes": "old"}]
+    ).claims
+    assert claim.conflict
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_worst_part_decides():
+    answer = "The kettle is red, and the warranty lasts 12 months [1]."
+    (claim,) = verify(answer, ["The kettle is red.", WARRANTY]).claims
+    assert [part.verdict for part in claim.parts] == ["supported", "contradicted"]
+    assert claim.verdict == "contradicted"
+    assert [part.span.slice(answer) for part in claim.parts] == [part.text for part in claim.parts]
+
+
+# -- adversarial: what containment must see, and what it honestly cannot ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "claim", "expected"),
+    [
+        ("Staff get 25 days of annual leave.", "Staff get 30 days of annual leave.", "contradicted"),
+        ("Staff get 25 days of annual leave.", "Staff get twenty-five days of annual leave.", "supported"),
+        ("The warranty lasts two years.", "The warranty lasts 24 months.", "supported"),
+        ("The box weighs 1.5 kg.", "The box weighs 1500 g.", "supported"),
+        ("The box weighs 1.5 kg.", "The box weighs 15 kg.", "contradicted"),
+        ("The fee is 5 euros.", "The fee is 5 dollars.", "unsupported"),
+        ("The fee is €5.", "The fee is 5 euros.", "supported"),
+        ("The contract was signed on 3 March 2026.", "The contract was signed on 2026-03-03.", "supported"),
+        ("The contract was signed on 3 March 2026.", "The contract was signed in March 2026.", "supported"),
+        ("The contract was signed on 3 March 2026.", "The contract was signed on 5 March 2026.", "contradicted"),
+        ("Refunds are paid within 30 days.", "Refunds are paid within 14 days.", "contradicted"),
+        ("Refunds are paid within 30 days.", "Refunds are paid after 30 days.", "unsupported"),
+        ("The warranty lasts up to 24 months.", "The warranty lasts 24 months.", "unsupported"),
+        ("The warranty lasts at least 24 months.", "The warranty lasts 36 months.", "unsupported"),
+        ("The warranty covers water damage.", "The warranty does not cover water damage.", "contradicted"),
+        ("The warranty does not cover water damage.", "The warranty covers water damage.", "contradicted"),
+        ("It is not true that the warranty covers water damage.", "The warranty covers water damage.", "contradicted"),
+        ("Prices include delivery.", "Prices exclude delivery.", "unsupported"),
+        ("Returns are accepted before opening the box.", "Returns are accepted after opening the box.", "unsupported"),
+        ("Alice sued Bob in London.", "Bob sued Alice in London.", "unsupported"),
+        ("Alice sued Bob in London.", "Alice sued Bob in London.", "supported"),
+        ("Alice sued Bob in London.", "Carol sued Bob in London.", "unsupported"),
+        ("Alice sued Bob and Carol married Dave.", "Alice married Dave.", "unsupported"),
+        (
+            "The kettle has a 12-month and the toaster a 24-month warranty.",
+            "The kettle has a 24-month warranty.",
+            "unsupported",
+        ),
+        ("The kettle costs 20 euros. The toaster costs 30 euros.", "The kettle costs 30 euros.", "contradicted"),
+        ("The extended warranty is 36 months.", "The warranty is 36 months.", "unsupported"),
+        ("You may return items if they are unused.", "You may return items.", "unsupported"),
+        ("Some items are refundable.", "All items are refundable.", "unsupported"),
+        ("The drug may cure malaria.", "The drug cures malaria.", "unsupported"),
+        ("Is copper more reactive than iron?", "Copper is more reactive than iron.", "unsupported"),
+        ('He said "the plant will close in May".', 'He said "the plant will open in May".', "unsupported"),
+        ("In 2019, Acme acquired Beta.", "Acme acquired Beta in 2019.", "supported"),
+        ("product: kettle; price: 12; warranty_months: 24", "The kettle has a warranty of 24 months.", "supported"),
+        ("product: kettle; warranty_months: 12; price: 24", "The kettle has a warranty of 24 months.", "unsupported"),
+        ("保证期为24个月。从交货起算。", "保证期为24个月。", "supported"),
+        ("保证期不为24个月。", "保证期为24个月。", "unsupported"),
+        ("Die Garantie deckt Schäden durch Wasser.", "Die Garantie deckt Schäden durch Wasser.", "supported"),
+        ("Die Garantie deckt keine Schäden durch Wasser.", "Die Garantie deckt Schäden durch Wasser.", "unsupported"),
+        # A paraphrase is out of reach: containment says so rather than guess.
+        ("The guarantee period amounts to two years.", "The warranty lasts 24 months.", "unsupported"),
+    ],
+)
+def test_adversarial_pairs(source, claim, expected):
+    assert verdicts(verify(claim, [source])) == [expected]
+
+
+# -- failing closed ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeModel:
+    """A model of ours to order; it is the seam that is tested, not the model."""
+
+    answer: object
+    calibrated: bool = False
+    calls: list = field(default_factory=list)
+
+    @property
+    def ref(self):
+        return VerifierRef(name="fake", version="1", calibrated=self.calibrated)
+
+    def judge(self, pairs):
+        self.calls.append(len(pairs))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer(pairs) if callable(self.answer) else self.answer
+
+
+YES = Judgement(0.97, 0.01, 0.02)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RuntimeError("boom"),
+        TimeoutError("too slow"),
+        MemoryError(),
+        [],
+        None,
+        "yes",
+        lambda pairs: [YES] * (len(pairs) + 1),
+        lambda pairs: [True] * len(pairs),
+        lambda pairs: [Judgement(math.nan, 0.0, 1.0)] * len(pairs),
+        lambda pairs: [Judgement(1.5, -0.5, 0.0)] * len(pairs),
+        lambda pairs: [Judgement(0.9, 0.9, 0.9)] * len(pairs),
+    ],
+)
+def test_a_model_that_fails_supports_nothing(answer):
+    report = verify(f"{WARRANTY[:-1]} [1]. Hello!", [WARRANTY], verifier=FakeModel(answer, calibrated=True))
+    assert verdicts(report) == ["check_failed", "not_a_claim"]
+    assert (report.groundedness, report.complete, report.citation_precision) == (0.0, False, 0.0)
+    assert report.claims[0].reason
+    assert (report.claims[0].support, report.claims[0].score) == (None, None)
+
+
+def test_one_poisonous_claim_does_not_spoil_the_others():
+    def judge(pairs):
+        if any("poison" in claim for _, claim in pairs):
+            raise ValueError("poison")
+        return [YES] * len(pairs)
+
+    report = verify("The kettle is green. The kettle is poison.", ["A kettle."], verifier=FakeModel(judge))
+    assert verdicts(report) == ["supported", "check_failed"]
+
+
+def test_a_dead_model_is_not_asked_for_every_claim():
+    model = FakeModel(RuntimeError("dead"))
+    report = verify("The kettle is green. " * 50, ["A kettle."], verifier=model)
+    assert set(verdicts(report)) == {"check_failed"}
+    assert len(model.calls) <= 4
+
+
+def test_no_model_overrules_a_different_number_or_plain_containment():
+    model = FakeModel(lambda pairs: [YES] * len(pairs), calibrated=True)
+    report = verify("The warranty is 12 months.", [WARRANTY], verifier=model)
+    assert verdicts(report) == ["contradicted"]
+    no = FakeModel(lambda pairs: [Judgement(0.0, 0.9, 0.1)] * len(pairs))
+    assert verdicts(verify(WARRANTY, [WARRANTY], verifier=no)) == ["supported"]
+
+
+def test_a_calibrated_model_gives_probabilities():
+    model = FakeModel(lambda pairs: [YES] * len(pairs), calibrated=True)
+    (claim,) = verify(
+        "The guarantee runs for two years.", [f"{WARRANTY} The guarantee."], verifier=Verifier(model)
+    ).claims
+    assert (claim.verdict, claim.support) == ("supported", 0.97)
+
+
+# -- edges ------------------------------------------------------------------------------------------------------------
+
+
+def test_formulas_at_their_edges():
+    for answer in ("", "   ", "Hello!", "<think>It is 5 months."):
+        report = verify(answer, [WARRANTY])
+        assert (report.groundedness, report.complete) == (None, True)
+        assert (report.citation_precision, report.citation_recall) == (None, None)
+    nothing = verify("The warranty is 24 months [1].", [])
+    assert (verdicts(nothing), nothing.groundedness, nothing.citation_recall) == (["unsupported"], 0.0, None)
+    assert nothing.citations[0].status == "dangling"
+    assert nothing.warnings
+
+
+def test_unreadable_sources_are_named():
+    report = verify("The warranty is 24 months [3].", ["  \n", "\x00\x01\x02", WARRANTY])
+    assert verdicts(report) == ["supported"]
+    assert report.warnings == ("Source 1 has no readable text.", "Source 2 has no readable text.")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "The war\u200branty is 24\u00a0months.",
+        "\u202eThe warranty is 24 months.\u202c",
+        "The **warranty** is <b>24</b> months.",
+        "The warranty is ２４ months.",
+    ],
+)
+def test_invisible_and_decorated_text_is_read_as_people_see_it(hidden):
+    wrong = hidden.replace("24", "12").replace("２４", "１２")
+    assert verify(hidden, [WARRANTY]).claims[0].verdict == "supported"
+    assert verify(wrong, [WARRANTY]).claims[0].verdict == "contradicted"
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"bytes", [None], [b"bytes"], [{"title": "no text"}], [object()], {"a": 1}])
+def test_wrong_sources_are_refused(wrong):
+    with pytest.raises(UsageError):
+        verify("x", wrong)
+
+
+def test_wrong_arguments_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="flag"):
+        verify("x", [], policy="burn")
+    with pytest.raises(UsageError):
+        verify(None, [])
+    with pytest.raises(UsageError):
+        verify("x", [], question=5)
+    with pytest.raises(UsageError):
+        verify("x", [], verifier=object())
+    with pytest.raises(UsageError, match="YYYY"):
+        verify("x", [{"text": "y", "effective_from": "soon"}])
+    with pytest.raises(SourceNotFoundError):
+        verify("x", tmp_path / "missing.json")
+
+
+# -- the kinds of sources ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LangChainLike:
+    page_content: str
+    metadata: dict
+
+
+@dataclass
+class NodeLike:
+    text: str
+    metadata: dict
+    node_id: str = "node-1"
+
+    def get_content(self):
+        return self.text
+
+
+@dataclass
+class NodeWithScoreLike:
+    node: NodeLike
+    score: float = 0.5
+
+
+def test_other_libraries_documents_are_read():
+    found = passages_from(
+        [
+            LangChainLike("a", {"source": "a.pdf", "title": "A"}),
+            NodeLike("b", {"file_name": "b.pdf"}),
+            NodeWithScoreLike(NodeLike("c", {})),
+            {"text": "d", "title": "D", "uri": "u", "id": "i"},
+            "e",
+        ]
+    )
+    assert [(p.text, p.title, p.uri) for p in found] == [
+        ("a", "A", "a.pdf"),
+        ("b", "b.pdf", ""),
+        ("c", "Source 3", ""),
+        ("d", "D", "u"),
+        ("e", "Source 5", ""),
+    ]
+    assert found[1].id == "node-1"
+    assert found[3].id == "i"
+
+
+def test_a_saved_prompt_is_a_source(tmp_path):
+    prompt = Prompt(
+        messages=(),
+        passages=passages_from([WARRANTY]),
+        question="?",
+        budget=Budget(limit=1, reserved=0, parts={}, exact=True, encoding="x"),
+        template=TemplateRef(name="t", version="1", hash="h"),
+        nonce="n",
+    )
+    path = tmp_path / "prompt.json"
+    path.write_text(prompt.to_json(), encoding="utf-8")
+    for source in (prompt, prompt.to_dict(), path, str(path)):
+        assert verdicts(verify(WARRANTY, source)) == ["supported"]
+    path.write_text(json.dumps({"no": "prompt"}), encoding="utf-8")
+    with pytest.raises(UsageError, match="not a saved prompt"):
+        verify("x", path)
+
+
+# -- streaming --------------------------------------------------------------------------------------------------------
+
+STREAMED = (
+    "Hello! The warranty lasts 24 months from delivery. [1] It is 12 months, e.g. in Paris [2]. Yes. "
+    "The kettle is red, and the warranty is 12 months [1].\n\n- red\n- blue [1]\n\n| a | b |\n|---|---|\n| 1 | 2 "
+    "|\n\nBye!"
+)
+
+
+@pytest.mark.parametrize("size", [1, 3, 17, 1000])
+def test_streamed_claims_are_those_of_the_whole(size):
+    prepared = Verifier().prepare([WARRANTY, "The kettle is red."], question="How long is the warranty?")
+    stream = AnswerStream(prepared)
+    given = [claim for at in range(0, len(STREAMED), size) for claim in stream.feed(STREAMED[at : at + size])]
+    whole = stream.finish()
+    assert whole == verify(STREAMED, [WARRANTY, "The kettle is red."], question="How long is the warranty?")
+    assert tuple(given) == whole.claims[: len(given)]
+    assert len(given) >= len(whole.claims) - 2
+
+
+# -- properties -------------------------------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        "The warranty lasts 24 months. ",
+        "Warranty",
+        "12 days",
+        " not ",
+        "\n",
+        "\n\n",
+        "- ",
+        "[1]",
+        "[2]",
+        "【1】",
+        "<think>",
+        "</think>",
+        "`",
+        "```",
+        "| a |",
+        "é",
+        "保证",
+        "\u202e",
+        "\u200b",
+        "\ud800",
+        "\x00",
+        "; ",
+        " and it is ",
+        "“x y z” ",
+        "<b>",
+        "&amp;",
+        ": ",
+        "3 March 2026 ",
+        "It lasts 5 kg. ",
+    ]
+)
+TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
+
+
+@given(answer=TEXTS, sources=st.lists(TEXTS, max_size=3), offset=st.integers(0, 5))
+@example(answer="The warranty is 24 months.", sources=["\ud800 The warranty is 24 months."], offset=2)
+def test_spans_slice_back_and_nothing_is_supported_without_evidence(answer, sources, offset):
+    passages = [
+        Passage(id=str(n), title=f"T{n}", text=text, span=Span(start=offset, end=offset + len(text)))
+        for n, text in enumerate(sources)
+    ]
+    report = verify(answer, passages)
+    canonical = {passage.id: " " * offset + passage.text for passage in passages}
+    for claim in report.claims:
+        assert claim.span.slice(answer) == claim.text
+        assert (claim.verdict == "supported") <= any(e.relation == "supports" for e in claim.evidence)
+        assert (claim.verdict == "contradicted") <= any(e.relation == "contradicts" for e in claim.evidence)
+        for evidence in claim.evidence:
+            assert evidence.span.slice(canonical[evidence.passage_id]) == evidence.text
+    for citation in report.citations:
+        assert citation.span.slice(answer) == citation.marker
+    failing = verify(answer, passages, verifier=FakeModel(RuntimeError("x")))
+    assert not any(claim.is_supported and claim.score is None for claim in failing.claims)
+
+
+def test_the_containment_model_judges_pairs_in_order():
+    judged = ContainmentModel().judge(
+        [(WARRANTY, "The warranty is 24 months."), (WARRANTY, "The warranty is 12 months.")]
+    )
+    assert [j.support >= 0.5 for j in judged] == [True, False]
+    assert [j.contradiction >= 0.5 for j in judged] == [False, True]
+    assert all(math.isclose(j.support + j.contradiction + j.neither, 1.0) for j in judged)
+
+
+# -- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_long_answers_and_many_passages_stay_linear():
+    answer = "The warranty is 24 months [1]. " * 3300
+    assert len(answer) > 100_000
+    assert verify(answer, [WARRANTY]).groundedness == 1.0
+    many = [f"Item {n} costs {n} euros." for n in range(10_000)]
+    assert verdicts(verify("Item 4711 costs 4711 euros.", many)) == ["supported"]
+    big = "word " * 1_000_000 + WARRANTY
+    assert verdicts(verify("The warranty lasts 24 months from delivery.", [big])) == ["supported"]
