@@ -1,0 +1,21 @@
+"""Prompts: metaprompt templates, evidence shown as data, and a token budget that holds."""
+
+from grounded.prompting.budget import DEFAULT_RESERVE, DEFAULT_WINDOW, TokenCounter, window_of
+from grounded.prompting.builder import build_prompt
+from grounded.prompting.loading import DEFAULT_TEMPLATE, list_templates, load_template
+from grounded.prompting.packs import Variable
+from grounded.prompting.templates import Component, Template
+
+__all__ = [
+    "DEFAULT_RESERVE",
+    "DEFAULT_TEMPLATE",
+    "DEFAULT_WINDOW",
+    "Component",
+    "Template",
+    "TokenCounter",
+    "Variable",
+    "build_prompt",
+    "list_templates",
+    "load_template",
+    "window_of",
+]

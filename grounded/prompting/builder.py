@@ -1,0 +1,287 @@
+"""Builds a prompt: static text first, then history, then the sources and the question, within a token budget."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from grounded.errors import TemplateError, UsageError
+from grounded.prompting.budget import (
+    DEFAULT_RESERVE,
+    HISTORY_SHARE,
+    MESSAGE_TOKENS,
+    REPLY_TOKENS,
+    Meter,
+    TokenCounter,
+    check_limits,
+    check_required,
+    meter_for,
+    window_of,
+)
+from grounded.prompting.evidence import NO_SOURCES, closing, opening
+from grounded.prompting.history import Turn, newest, turns_of
+from grounded.prompting.loading import DEFAULT_TEMPLATE, load_template
+from grounded.prompting.selection import Chosen, Selection, select
+from grounded.prompting.spotlight import neutralise
+from grounded.prompting.templates import Template
+from grounded.records import Budget, Dropped, Message, Passage, Prompt, PromptWarning
+from grounded.text.tokens import Encoding
+from grounded.text.tokens import encoding as shipped_encoding
+
+_NONCE = re.compile(r"[0-9A-Za-z]{8,64}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def build_prompt(
+    question: str,
+    passages: Sequence[Passage | str],
+    *,
+    template: str | Path | Template = DEFAULT_TEMPLATE,
+    history: Sequence[Message | Mapping[str, str]] = (),
+    window: int | None = None,
+    reserve: int = DEFAULT_RESERVE,
+    model: str | None = None,
+    encoding: str | TokenCounter | None = None,
+    nonce: str | None = None,
+    variables: Mapping[str, object] | None = None,
+) -> Prompt:
+    """Messages ready for any model. Calls none.
+
+    The system message comes first and has the same bytes for every request with one template and one set of
+    variables, so that providers can cache it; then history; last one user message with the sources inside an
+    unguessable boundary, and the question at its very end. (Anthropic's long-context guide: documents first,
+    question last. OpenAI's guide to GPT-4.1: instructions at both ends.)
+
+    What does not fit is dropped and listed in ``budget.dropped``: evidence from the lowest rank up, history from
+    the oldest turn on. History may take a quarter of the room from evidence, and all that evidence leaves. Only a
+    passage that is larger than the whole room is left out of turn. Metaprompt and question are never cut.
+
+    Args:
+        question: Never changed; must hold something.
+        passages: Best first; a string becomes a passage of its own.
+        template: Name or path, see ``load_template``, or a loaded template.
+        history: Earlier turns, oldest first: user, assistant and tool messages.
+        window: Tokens of the model's context window; by default that of ``model``, or 8192 when it is unknown.
+        reserve: Tokens kept free for the answer.
+        model: Name of the model; decides encoding and window for OpenAI's models.
+        encoding: ``o200k_base``, ``cl100k_base`` or any counter; by default that of ``model``. For an unknown
+            model o200k_base counts, a quarter is added, and ``budget.exact`` is False.
+        nonce: The boundary code, 8 to 64 letters and digits; by default a random one. Same inputs and same nonce
+            give the same bytes.
+        variables: Values of the template's variables.
+
+    Returns:
+        A prompt whose ``[n]`` is ``passages[n-1]``, with only the passages that were kept.
+
+    Raises:
+        UsageError: The question is empty, or another argument is wrong.
+        BudgetError: Metaprompt and question do not fit.
+        TemplateError: The template is missing or broken, or a variable is missing or unfit.
+    """
+    _check_question(question)
+    if isinstance(passages, str):
+        raise UsageError("passages must be a list.", fix="Wrap the text in a list: [text].")
+    code = _checked_nonce(nonce)
+    loaded = load_template(template)
+    values = loaded.values(variables)
+    limit = window_of(model) if window is None else window
+    available = check_limits(limit, reserve)
+    meter = meter_for(model, encoding)
+
+    fixed = _fixed(loaded, values, question, code, len(passages), meter)
+    needed = fixed.tokens + meter.counter.count(NO_SOURCES)
+    check_required(needed + meter.margin(needed), available)
+    room = meter.room(available) - fixed.tokens
+    turns = turns_of(history, code, meter)
+    recent = newest(turns, int(room * HISTORY_SHARE))
+    evidence_room = room - sum(turn.size for turn in turns[len(turns) - recent :])
+    layout = loaded.component("evidence")
+    selection = select(passages, evidence_room, layout=layout, values=values, nonce=code, meter=meter)
+    evidence = _settle(fixed, selection, evidence_room, meter)
+    past = turns[len(turns) - newest(turns, room - evidence.tokens) :]
+    total = fixed.tokens + evidence.tokens + sum(turn.size for turn in past)
+    check_required(total + meter.margin(total), available)
+    forgotten = [gone for turn in turns[: len(turns) - len(past)] for gone in turn.dropped("no room left")]
+    return Prompt(
+        messages=_messages(fixed, past, evidence),
+        passages=tuple(chosen.passage for chosen in evidence.kept),
+        question=question,
+        budget=Budget(
+            limit=limit,
+            reserved=reserve,
+            parts=_parts(fixed, past, evidence, meter),
+            dropped=(*forgotten, *evidence.dropped),
+            exact=meter.exact,
+            encoding=meter.counter.name,
+        ),
+        warnings=(*_question_warnings(question), *selection.warnings, *evidence.warnings),
+        template=loaded.ref,
+        nonce=code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """The parts that are always there.
+
+    Attributes:
+        head: The user message up to the first source; ends with a line feed.
+        tail: The user message after the last source; holds the question.
+        task_tokens: Head and tail without the question.
+    """
+
+    system: str
+    head: str
+    tail: str
+    system_tokens: int
+    task_tokens: int
+    question_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """All of it, with the overhead of two messages and the reply."""
+        return self.system_tokens + self.task_tokens + self.question_tokens + 2 * MESSAGE_TOKENS + REPLY_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The sources as they go into the user message; ``tokens`` is what they add to it."""
+
+    kept: tuple[Chosen, ...]
+    dropped: tuple[Dropped, ...]
+    tokens: int
+
+    @property
+    def text(self) -> str:
+        return "".join(chosen.text for chosen in self.kept) or NO_SOURCES
+
+    @property
+    def warnings(self) -> tuple[PromptWarning, ...]:
+        return tuple(warning for chosen in self.kept for warning in chosen.warnings)
+
+
+def _fixed(
+    template: Template, values: Mapping[str, Any], question: str, nonce: str, sources: int, meter: Meter
+) -> _Fixed:
+    key = _SystemKey(template, template.ref.hash, json.dumps(values, default=str, sort_keys=True), values)
+    system = _system(key)
+    head, tail = _frame(template, values, question, nonce, sources)
+    frame = meter.counter.count(head) + meter.counter.count(tail)
+    asked = min(frame, meter.counter.count(question))
+    return _Fixed(system, head, tail, _count_static(system, meter), frame - asked, asked)
+
+
+@dataclass(frozen=True)
+class _SystemKey:
+    """A template with values, known by its hash."""
+
+    template: Template = field(compare=False)
+    hash: str
+    key: str
+    values: Mapping[str, Any] = field(compare=False)
+
+
+@lru_cache(maxsize=128)
+def _system(key: _SystemKey) -> str:
+    return key.template.system(key.values)
+
+
+def _frame(template: Template, values: Mapping[str, Any], question: str, nonce: str, sources: int) -> tuple[str, str]:
+    """The user message before and after the sources, boundary included."""
+    slot = "(sources)"
+    while slot in question or any(slot in str(value) for value in values.values()):
+        slot += ")"
+    task = template.component("task")
+    fields = {**values, "no_answer": template.no_answer, "question": question, "sources": sources, "evidence": slot}
+    before, found, after = task.render(fields).partition(slot)
+    if not found or slot in after or question not in before + after:
+        raise TemplateError(
+            f"{task.file}:1: the task must hold evidence exactly once, and the question unchanged.",
+            fix="Write {{ evidence }} on a line of its own and {{ question }} without a filter.",
+        )
+    before = f"{before}\n" if before and not before.endswith("\n") else before
+    after = f"\n{after}" if after and not after.startswith("\n") else after
+    return before + opening(nonce), closing(nonce) + after
+
+
+def _settle(fixed: _Fixed, selection: Selection, room: int, meter: Meter) -> _Evidence:
+    """The chosen sources with what they really add; a counter whose counts do not add up is asked for the whole."""
+    kept, dropped = list(selection.kept), list(selection.dropped)
+    lines = all(not chosen.text[0].isspace() and chosen.text[0] != "/" for chosen in kept)
+    while True:
+        evidence = _Evidence(tuple(kept), tuple(dropped), 0)
+        if meter.additive and lines:
+            tokens = sum(chosen.tokens for chosen in kept) if kept else meter.counter.count(NO_SOURCES)
+            return replace(evidence, tokens=tokens)
+        frame = fixed.task_tokens + fixed.question_tokens
+        tokens = max(0, meter.counter.count(fixed.head + evidence.text + fixed.tail) - frame)
+        if tokens <= room or not kept:
+            return replace(evidence, tokens=tokens)
+        last = kept.pop()
+        dropped.insert(0, Dropped(part="evidence", what=last.passage.id, tokens=last.tokens, reason="no room left"))
+
+
+def _messages(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple[Message, ...]:
+    user = fixed.head + evidence.text + fixed.tail
+    return (
+        Message(role="system", content=fixed.system),
+        *(message for turn in past for message in turn.messages),
+        Message(role="user", content=user),
+    )
+
+
+def _parts(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence, meter: Meter) -> dict[str, int]:
+    messages = 2 + sum(len(turn.messages) for turn in past)
+    parts = {
+        "system": fixed.system_tokens,
+        "history": sum(sum(turn.tokens) for turn in past),
+        "evidence": evidence.tokens,
+        "task": fixed.task_tokens,
+        "question": fixed.question_tokens,
+        "overhead": messages * MESSAGE_TOKENS + REPLY_TOKENS,
+    }
+    return parts if meter.exact else {**parts, "margin": meter.margin(sum(parts.values()))}
+
+
+def _count_static(text: str, meter: Meter) -> int:
+    """The count of a text that is the same in every request; remembered for the shipped encodings."""
+    return (
+        _count_shipped(text, meter.counter.name) if isinstance(meter.counter, Encoding) else meter.counter.count(text)
+    )
+
+
+@lru_cache(maxsize=128)
+def _count_shipped(text: str, name: str) -> int:
+    return shipped_encoding(name).count(text)
+
+
+def _check_question(question: object) -> None:
+    if not isinstance(question, str) or not question.strip():
+        raise UsageError("The question is empty.", fix="Pass a question.")
+    if _SURROGATE.search(question):
+        raise UsageError(
+            "The question holds half a character (a lone surrogate), which no model can be sent.",
+            fix="Decode it from UTF-8 anew.",
+        )
+
+
+def _checked_nonce(nonce: str | None) -> str:
+    if nonce is None:
+        return secrets.token_hex(8)
+    if not _NONCE.fullmatch(nonce):
+        raise UsageError("A nonce is 8 to 64 letters and digits.", fix="Leave it out to get a random one.")
+    return nonce
+
+
+def _question_warnings(question: str) -> tuple[PromptWarning, ...]:
+    """The question stays as it is; what in it imitates structure is reported."""
+    return tuple(
+        PromptWarning(kind=found.kind, message=f"In the question: {found.message}", span=found.span)
+        for found in neutralise(question).findings
+    )

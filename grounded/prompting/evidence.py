@@ -1,0 +1,117 @@
+"""Evidence: passages as numbered, labelled blocks inside the boundary of one request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from grounded.prompting.spotlight import neutralise, neutralise_label
+from grounded.prompting.templates import Component
+from grounded.records import Passage, PromptWarning
+
+BINARY_SHARE = 0.1
+"""A passage is no text when more than this share of its first 4096 code points are control or private characters."""
+
+NO_SOURCES = "(none)\n"
+"""What stands inside the boundary when there are no sources."""
+
+_SAMPLE = 4096
+_STRANGE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ue000-\uf8ff\ufffd\uffff]")
+_VISIBLE = re.compile(
+    "[^\\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+_PLACEHOLDER = re.compile(r"Source \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One passage as a model sees it; ``text`` ends with a line feed."""
+
+    text: str
+    warnings: tuple[PromptWarning, ...]
+
+
+def opening(nonce: str) -> str:
+    """The line before the sources."""
+    return f"<sources-{nonce}>\n"
+
+
+def closing(nonce: str) -> str:
+    """The line after the sources."""
+    return f"</sources-{nonce}>"
+
+
+def unfit(passage: Passage) -> tuple[str, str] | None:
+    """Why a passage cannot be shown: a kind and a sentence, or None when it can."""
+    if not _VISIBLE.search(passage.text):
+        return "empty_passage", "The passage holds no visible text."
+    sample = passage.text[:_SAMPLE]
+    if len(_STRANGE.findall(sample)) > BINARY_SHARE * len(sample):
+        return "binary_passage", "The passage is not text."
+    return None
+
+
+def block(
+    passage: Passage, number: int, *, layout: Component, values: Mapping[str, Any], note: str, nonce: str
+) -> Block:
+    """Lay out one passage.
+
+    Args:
+        passage: Its own text is never changed; what is shown is as long, with imitated structure made harmless.
+        number: The ``n`` of ``[n]``.
+        layout: The template's evidence component.
+        values: The template's variables.
+        note: What a model should know of its standing, such as that another document replaces it.
+        nonce: The boundary code.
+
+    Raises:
+        TemplateError: The layout fails.
+    """
+    shown = neutralise(passage.text, nonce)
+    # Text given without a title was numbered by its place in the input; what counts here is its place in the prompt.
+    title = "" if _PLACEHOLDER.fullmatch(passage.title) else passage.title
+    fields = {
+        **values,
+        "number": number,
+        "title": neutralise_label(title, nonce),
+        "uri": neutralise_label(passage.uri, nonce),
+        "place": neutralise_label(" · ".join(each.label() for each in passage.locators), nonce),
+        "dates": _dates(passage),
+        "note": neutralise_label(note, nonce),
+        "text": shown.text,
+    }
+    warnings = [
+        PromptWarning(kind=each.kind, message=each.message, passage_id=passage.id, span=each.span)
+        for each in shown.findings
+    ]
+    if shown.more:
+        message = f"{shown.more} more places like these in this passage."
+        warnings.append(PromptWarning(kind="more", message=message, passage_id=passage.id))
+    return Block(layout.render(fields) + "\n", tuple(warnings))
+
+
+def notes(passages: Sequence[Passage]) -> list[str]:
+    """For each passage whether another document among them replaces its own; empty when none does."""
+    replaced_by = {each.supersedes: each for each in reversed(passages) if each.supersedes}
+    return [_note(each, replaced_by.get(each.document_id or "")) for each in passages]
+
+
+def _note(passage: Passage, newer: Passage | None) -> str:
+    if newer is None or newer.document_id == passage.document_id:
+        return ""
+    return f"superseded by {newer.title}" if newer.title else "superseded by another source"
+
+
+def _dates(passage: Passage) -> str:
+    """``from 2025-01-01 to 2025-12-31``, both included; empty when no date is known."""
+    parts = []
+    if passage.effective_from:
+        parts.append(f"from {passage.effective_from.isoformat()}")
+    if passage.effective_to:
+        # The record names the first day on which it is no longer in force; people read the last day.
+        parts.append(f"to {(passage.effective_to - timedelta(days=1)).isoformat()}")
+    return " ".join(parts)

@@ -1,0 +1,389 @@
+"""Runs template files nobody has to trust: an allow-list over the syntax tree and an account of the work done.
+
+Python cannot interrupt a template that loops or builds a huge string, so nothing that could is let in: no
+assignment, macro, import, arithmetic, string formatting or attribute access, no call but ``range``, and only the
+filters and tests named here. What is left costs in proportion to the nodes it runs; loops, includes and filters
+pay for them from ``WORK_LIMIT``. Documents and user input are data; they are never template source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from datetime import date
+from types import TracebackType
+from typing import Any, cast
+
+from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
+from jinja2 import Template as JinjaTemplate
+from jinja2.filters import FILTERS
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from grounded import errors
+
+SOURCE_LIMIT = 65_536
+"""Code points in one template file."""
+
+OUTPUT_LIMIT = 1_000_000
+"""Code points that one rendering, or one filter, may produce."""
+
+WORK_LIMIT = 500_000
+"""Syntax nodes that one rendering may run in loops, includes and filters; well under a second of work."""
+
+RANGE_LIMIT = 1_000
+"""Longest ``range``."""
+
+DEPTH_LIMIT = 40
+"""Deepest nesting of the syntax tree."""
+
+_LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+_TESTS = frozenset({
+    "boolean", "defined", "eq", "even", "false", "ge", "gt", "in", "le", "lt", "ne", "none", "number", "odd",
+    "sequence", "string", "true", "undefined",
+})  # fmt: skip
+_NODES: tuple[type[nodes.Node], ...] = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.List,
+    nodes.Tuple,
+    nodes.If,
+    nodes.For,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.CondExpr,
+    nodes.Call,
+    nodes.Include,
+    nodes.Keyword,
+)
+_work: ContextVar[list[int]] = ContextVar("grounded_template_work")
+
+
+class Sandbox:
+    """The files of one pack, checked and compiled on demand.
+
+    Args:
+        files: Text of every file a template of this pack may use, by its name in the pack.
+        label: What stands before a file name in messages, such as ``core``.
+    """
+
+    def __init__(self, files: Mapping[str, str], label: str) -> None:
+        self._files = files
+        self._label = label
+        self._environment = _Environment(self)
+
+    def where(self, file: str, line: int) -> str:
+        """A place for messages: ``core/qa/profile.j2:3``."""
+        return f"{self._label}/{file}:{line}" if self._label else f"{file}:{line}"
+
+    def variables(self, file: str) -> dict[str, tuple[str, int]]:
+        """Every free variable of a file and of what it includes, with the file and line of its first use.
+
+        Raises:
+            TemplateError: The file is missing, too large, malformed or uses something forbidden.
+        """
+        found: dict[str, tuple[str, int]] = {}
+        for name in (file, *self.includes(file)):
+            for variable, line in _free_variables(self.parse(name)).items():
+                found.setdefault(variable, (name, line))
+        return found
+
+    def includes(self, file: str) -> tuple[str, ...]:
+        """The files that a file includes, in order; an included file includes nothing itself."""
+        included = tuple(dict.fromkeys(_included(node) for node in self.parse(file).find_all(nodes.Include)))
+        for name in included:
+            if any(True for _ in self.parse(name).find_all(nodes.Include)):
+                raise errors.TemplateError(
+                    f"{self.where(name, 1)}: an included file includes another.",
+                    fix="Include it from the component itself.",
+                )
+        return included
+
+    def parse(self, file: str) -> nodes.Template:
+        """The checked syntax tree of a file, without the accounting that running it adds."""
+        if file not in self._files:
+            raise errors.TemplateError(
+                f"The template pack {self._label!r} has no file {file!r}.",
+                fix="Names are relative to the pack's folder; known: " + ", ".join(sorted(self._files)) + ".",
+            )
+        source = self._files[file]
+        if len(source) > SOURCE_LIMIT:
+            raise errors.TemplateError(
+                f"{self.where(file, 1)}: {len(source)} characters; a template file may have {SOURCE_LIMIT}.",
+                fix="Split it, or pass long text as a variable.",
+            )
+        try:
+            tree = self._environment.parse_plain(source, file)
+        except TemplateSyntaxError as error:
+            raise errors.TemplateError(
+                f"{self.where(file, error.lineno)}: {error.message}.", fix="Correct the template's syntax."
+            ) from error
+        except (RecursionError, ValueError, MemoryError) as error:
+            raise errors.TemplateError(
+                f"{self.where(file, 1)}: too deeply nested or malformed.", fix="Simplify the expression."
+            ) from error
+        self._check(tree, file)
+        return tree
+
+    def compile(self, file: str) -> JinjaTemplate:
+        """A file ready to be rendered."""
+        self.variables(file)
+        try:
+            return self._environment.get_template(file)
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            raise errors.TemplateError(
+                f"{self.where(file, 1)}: too deeply nested to be compiled.", fix="Simplify the template."
+            ) from error
+
+    def render(self, template: JinjaTemplate, values: Mapping[str, Any]) -> str:
+        """Render within the limits.
+
+        Raises:
+            TemplateError: A variable is missing or unfit, or a limit is exceeded; the message names file and line.
+        """
+        token = _work.set([WORK_LIMIT])
+        pieces: list[str] = []
+        length = 0
+        try:
+            for piece in template.generate(values):
+                length += len(piece)
+                if length > OUTPUT_LIMIT:
+                    raise _LimitError(f"more than {OUTPUT_LIMIT} characters of output")
+                pieces.append(piece)
+        except (TemplateError, TypeError, ValueError, LookupError, RecursionError, ArithmeticError) as error:
+            place = self._place(error.__traceback__, template.name or "")
+            raise errors.TemplateError(f"{place}: {error}.", fix=_fix_for(error)) from error
+        finally:
+            _work.reset(token)
+        return "".join(pieces)
+
+    def load(self, file: str) -> tuple[str, str, Callable[[], bool]]:
+        """What Jinja's loader asks for; only files of the pack exist."""
+        if file not in self._files:
+            raise TemplateNotFound(file)
+        return self._files[file], file, lambda: True
+
+    def weight(self, file: str) -> int:
+        """What running a file costs at least."""
+        return len(self._files.get(file, "")) // 8 + 1
+
+    def _check(self, tree: nodes.Template, file: str) -> None:
+        waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
+        while waiting:
+            node, depth = waiting.pop()
+            problem = "nested too deeply" if depth > DEPTH_LIMIT else _forbidden(node)
+            if problem:
+                raise errors.TemplateError(
+                    f"{self.where(file, node.lineno or 1)}: {problem}.",
+                    fix="Templates may use variables, if, for, include and the filters "
+                    + ", ".join(sorted(_FILTERS))
+                    + ".",
+                )
+            waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
+
+    def _place(self, trace: TracebackType | None, fallback: str) -> str:
+        place = (fallback, 1)
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename in self._files:
+                place = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+            trace = trace.tb_next
+        return self.where(*place)
+
+
+class _LimitError(ValueError):
+    """A limit was reached while rendering."""
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Reads items of plain data and nothing else."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            optimized=False,  # the optimiser would run filters while compiling
+            loader=FunctionLoader(sandbox.load),
+            auto_reload=False,
+        )
+        self._sandbox = sandbox
+        self.filters = {**_FILTERS, "_loop": _loop, "_include": self._include}
+        self.tests = {name: test for name, test in self.tests.items() if name in _TESTS}
+        self.globals = {"range": _range}
+
+    def parse_plain(self, source: str, file: str) -> nodes.Template:
+        """The syntax tree as written."""
+        return super()._parse(source, file, file)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = self._sandbox.parse(name or "")
+        for loop in list(tree.find_all(nodes.For)):
+            size = sum(1 for _ in loop.find_all(nodes.Node))
+            loop.iter = _filter(loop.iter, "_loop", [nodes.Const(size)])
+        for include in list(tree.find_all(nodes.Include)):
+            include.template = _filter(include.template, "_include", [])
+        tree.set_environment(self)
+        return tree
+
+    def _include(self, file: str) -> str:
+        _spend(self._sandbox.weight(file))
+        return file
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, LoopContext) and attribute in _LOOP_FIELDS:
+            return getattr(obj, attribute)
+        return self.undefined(obj=obj, name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Mapping | list | tuple) and isinstance(argument, str | int):
+            try:
+                return obj[argument]  # type: ignore[index,call-overload,unused-ignore]
+            except (LookupError, TypeError):
+                pass
+        return self.undefined(obj=obj, name=str(argument)[:40])
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        _context, function, *rest = args
+        if function is not _range or kwargs:
+            raise _LimitError("only range() may be called")
+        return _range(*rest)
+
+
+def _forbidden(node: nodes.Node) -> str:
+    """Why a node is not allowed; empty when it is."""
+    match node:
+        case nodes.Getattr():
+            in_loop = node.attr in _LOOP_FIELDS and isinstance(node.node, nodes.Name) and node.node.name == "loop"
+            return "" if in_loop else f"attribute {node.attr!r} is not allowed"
+        case nodes.Getitem():
+            return "" if _is_index(node.arg) else "an index must be a number, a text or a variable"
+        case nodes.Call():
+            return "" if _is_range(node) else "only range() may be called"
+        case nodes.Filter() | nodes.Test():
+            known = _FILTERS if isinstance(node, nodes.Filter) else _TESTS
+            return "" if node.name in known else f"{type(node).__name__.lower()} {node.name!r} is not allowed"
+        case nodes.For():
+            return "a recursive loop is not allowed" if node.recursive else ""
+        case nodes.Include():
+            return "" if _included(node) else "include needs a file name in quotes"
+        case nodes.Name():
+            return f"name {node.name!r} is not allowed" if node.name.startswith("_") else ""
+    return "" if type(node) in _NODES else f"{type(node).__name__.lower()} is not allowed"
+
+
+def _is_index(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.Name) or (isinstance(node, nodes.Const) and isinstance(node.value, str | int))
+
+
+def _is_range(node: nodes.Call) -> bool:
+    plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs)
+    return plain and isinstance(node.node, nodes.Name) and node.node.name == "range"
+
+
+def _included(node: nodes.Include) -> str:
+    name = node.template.value if isinstance(node.template, nodes.Const) else ""
+    return name if isinstance(name, str) else ""
+
+
+def _free_variables(tree: nodes.Template) -> dict[str, int]:
+    """Names that no loop binds, with the line of their first use."""
+    bound = {"range", "loop"}
+    for loop in tree.find_all(nodes.For):
+        bound |= {
+            name.name for name in (loop.target, *loop.target.find_all(nodes.Name)) if isinstance(name, nodes.Name)
+        }
+    free: dict[str, int] = {}
+    for name in tree.find_all(nodes.Name):
+        if name.name not in bound:
+            free[name.name] = min(name.lineno, free.get(name.name, name.lineno))
+    return free
+
+
+def _filter(node: nodes.Node, name: str, arguments: list[nodes.Expr]) -> nodes.Filter:
+    return nodes.Filter(cast(nodes.Expr, node), name, arguments, [], None, None, lineno=node.lineno)
+
+
+def _spend(amount: int) -> None:
+    left = _work.get()
+    left[0] -= amount
+    if left[0] < 0:
+        raise _LimitError("more work than one rendering may do")
+
+
+def _loop(items: Iterable[Any], weight: int) -> Iterator[Any]:
+    for item in items:
+        _spend(weight)
+        yield item
+
+
+def _range(*bounds: Any) -> range:
+    numbers = range(*bounds)
+    if len(numbers) > RANGE_LIMIT:
+        raise _LimitError(f"range() may have {RANGE_LIMIT} steps")
+    return numbers
+
+
+def _join(items: Iterable[Any], separator: str = "") -> str:
+    texts = [str(item) for item in items]
+    if sum(map(len, texts)) + len(separator) * len(texts) > OUTPUT_LIMIT:
+        raise _LimitError(f"join makes more than {OUTPUT_LIMIT} characters")
+    return separator.join(texts)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _accounted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that pays for what it makes and stops at the output limit."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        size = len(result) if isinstance(result, str) else 1
+        if size > OUTPUT_LIMIT:
+            raise _LimitError(f"a filter makes more than {OUTPUT_LIMIT} characters")
+        _spend(1 + size // 64)
+        return result
+
+    return run
+
+
+_PLAIN_FILTERS: dict[str, Callable[..., Any]] = {
+    "capitalize": lambda text: str(text).capitalize(),
+    "default": FILTERS["default"],
+    "first": lambda items: items[0],
+    "join": _join,
+    "last": lambda items: items[-1],
+    "length": len,
+    "lower": lambda text: str(text).lower(),
+    "tojson": _json,
+    "trim": lambda text: str(text).strip(),
+    "upper": lambda text: str(text).upper(),
+}
+_FILTERS = {name: _accounted(function) for name, function in _PLAIN_FILTERS.items()}
+
+
+def _fix_for(error: BaseException) -> str:
+    if "is undefined" in str(error):
+        return "Pass it in variables, or declare it with a default in pack.toml."
+    if isinstance(error, _LimitError):
+        return "Make the template smaller."
+    return "Correct the template, or pass a value of the declared type."

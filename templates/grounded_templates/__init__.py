@@ -1,0 +1,1 @@
+"""Metaprompt packs that ship with grounded."""
