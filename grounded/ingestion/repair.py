@@ -38,7 +38,8 @@ class RepairReport:
 def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse) -> RepairReport:
     """Give every live chunk its point, and no other point a place.
 
-    Fast when the last run ended well and both count the same. What payloads say of a point that is there is
+    Fast when the last run ended well and both count the same, and when somebody else is syncing at the moment
+    (then nothing is done). What payloads say of a point that is there is
     not compared: a run that was cut off while it changed them repeats that.
 
     Args:
@@ -52,21 +53,29 @@ def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Spars
         LedgerError: The ledger failed, or is open read-only.
     """
     started = time.monotonic()
-    with ledger.writer():
-        keys = FilterKeys(ledger, store)
-        if not ledger.dirty and store.count() == ledger.totals()[1]:
+    keys = FilterKeys(ledger, store)
+    with ledger.writer(wait=False) as held:
+        # Whoever syncs right now has put things in order before, and leaves them in order.
+        if not held or (not ledger.dirty and store.count() == ledger.totals()[1]):
             return RepairReport(seconds=time.monotonic() - started)
-        ledger.mark(dirty=True)
-        # Removing first keeps the store from growing beyond what it must hold.
-        removed = _remove(ledger, store)
-        restored = sum(
-            _restore(missing, ledger, store, embedder, sparse, keys)
-            for missing in _portions(_missing(ledger, store), EMBED_CHUNKS)
-        )
-        store.flush()
-        ledger.mark(dirty=False)
+        removed, restored = _bring_in_line(ledger, store, embedder, sparse, keys)
     log.info("repaired the store: %d points restored, %d removed", restored, removed)
     return RepairReport(True, restored, removed, time.monotonic() - started)
+
+
+def _bring_in_line(
+    ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse, keys: FilterKeys
+) -> tuple[int, int]:
+    ledger.mark(dirty=True)
+    # Removing first keeps the store from growing beyond what it must hold.
+    removed = _remove(ledger, store)
+    restored = sum(
+        _restore(missing, ledger, store, embedder, sparse, keys)
+        for missing in _portions(_missing(ledger, store), EMBED_CHUNKS)
+    )
+    store.flush()
+    ledger.mark(dirty=False)
+    return removed, restored
 
 
 def _remove(ledger: Ledger, store: VectorStore) -> int:

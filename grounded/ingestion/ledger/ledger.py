@@ -30,8 +30,9 @@ from grounded.records import (
     Viewer,
 )
 
-# Any constant does, as long as every release uses the same one; the second number is the schema's.
-_LOCK_CLASS = 0x67726E64
+# Any constants do, as long as every release uses the same ones; the second number of a lock is the schema's.
+# Opening has a lock of its own, or it would wait until somebody's sync has ended.
+_WRITER_LOCK, _OPENING_LOCK = 0x67726E64, 0x67726E65
 
 
 class Ledger:
@@ -68,7 +69,7 @@ class Ledger:
         try:
             with begin(engine) as connection:
                 if engine.dialect.name == "postgresql" and not read_only:
-                    connection.execute(_lock("pg_advisory_xact_lock"))
+                    connection.execute(_lock("pg_advisory_xact_lock", _OPENING_LOCK))
                 prepare(connection, read_only=read_only)
         except BaseException:
             engine.dispose()
@@ -91,34 +92,42 @@ class Ledger:
         return shown(self._engine)
 
     @contextmanager
-    def writer(self) -> Iterator[None]:
-        """Hold the right to sync or repair: one thread of one process at a time, others wait.
+    def writer(self, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the right to sync or repair, which one thread of one process has at a time; holding it twice is fine.
+
+        Yields:
+            True; without ``wait`` False when somebody else holds it.
 
         Raises:
             LedgerError: The ledger is open read-only.
         """
         if self._read_only:
             raise LedgerError("The ledger is open read-only.", fix="Open the knowledge base for writing.")
-        with self._writer:
-            self._held += 1
-            try:
-                if self._held > 1 or self._engine.dialect.name != "postgresql":
-                    yield
-                else:
-                    with self._shared_lock():
-                        yield
-            finally:
-                self._held -= 1
+        if not self._writer.acquire(blocking=wait):
+            yield False
+            return
+        self._held += 1
+        try:
+            if self._held > 1 or self._engine.dialect.name != "postgresql":
+                yield True
+            else:
+                with self._shared_lock(wait=wait) as held:
+                    yield held
+        finally:
+            self._held -= 1
+            self._writer.release()
 
     @contextmanager
-    def _shared_lock(self) -> Iterator[None]:
+    def _shared_lock(self, *, wait: bool) -> Iterator[bool]:
         """Other processes may sync into the same schema: a lock that the server frees when we die."""
+        function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
         with alone(self._engine) as connection:
-            connection.execute(_lock("pg_advisory_lock"))
+            held = connection.execute(_lock(function, _WRITER_LOCK)).scalar() is not False
             try:
-                yield
+                yield held
             finally:
-                connection.execute(_lock("pg_advisory_unlock"))
+                if held:
+                    connection.execute(_lock("pg_advisory_unlock", _WRITER_LOCK))
 
     # What sync needs -------------------------------------------------------------------------------------------
 
@@ -340,5 +349,5 @@ def _found(row: reads.VersionRow | None, document_id: str, version: str | None) 
     return row
 
 
-def _lock(function: str) -> Any:
-    return text(f"SELECT {function}({_LOCK_CLASS}, hashtext(current_schema()))")
+def _lock(function: str, number: int) -> Any:
+    return text(f"SELECT {function}({number}, hashtext(current_schema()))")
