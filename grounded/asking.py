@@ -6,20 +6,20 @@ import hashlib
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from grounded import telemetry
 from grounded.answering import (
     SUFFICIENCY_THRESHOLD,
-    Complete,
     ExtractiveGenerator,
-    SentenceStream,
     Shown,
+    VisibleText,
     Withdrawn,
     after_checking,
     after_generating,
@@ -29,32 +29,37 @@ from grounded.answering import (
     sufficiency,
 )
 from grounded.errors import UsageError
-from grounded.prompting import build_prompt, load_template
+from grounded.prompting import DEFAULT_RESERVE, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
 from grounded.records import (
     DEFAULT_TENANT,
     Answer,
     AnswerRecord,
     CitationEvent,
+    Claim,
     ClaimEvent,
     DoneEvent,
     Event,
+    Evidence,
     Freshness,
     Generation,
     GeneratorRef,
+    Locator,
     Message,
     Outcome,
     Passage,
     Prompt,
     Report,
     RetractEvent,
+    Segment,
     Span,
     TextEvent,
     VerdictEvent,
     Viewer,
+    locate,
 )
 from grounded.text.terms import content_stems
-from grounded.verification import Prepared, Verifier
+from grounded.verification import AnswerStream, Prepared, Verifier
 
 if TYPE_CHECKING:
     from grounded.ingestion.ledger import Ledger
@@ -139,6 +144,27 @@ class Asking:
             return
         yield from self._generate(state)
 
+    def checker(
+        self,
+        passages: Sequence[Passage],
+        *,
+        question: str | None = None,
+        reference_date: date | None = None,
+        model: EntailmentModel | None = None,
+    ) -> Prepared:
+        """A verifier over stored passages whose evidence names its exact place: the page, the row, the heading."""
+
+        @cache
+        def segments(document: str, version: str) -> tuple[Segment, ...]:
+            return self._ledger.segments(document, version)
+
+        def place(evidence: Evidence) -> tuple[Locator, ...]:
+            if evidence.document_id is None or evidence.version is None:
+                return evidence.locators
+            return locate(segments(evidence.document_id, evidence.version), evidence.span)
+
+        return Verifier(model).prepare(passages, question=question, reference_date=reference_date, locate=place)
+
     def _begin(self, question: str, options: AskOptions) -> _State:
         if not question.strip():
             raise UsageError("The question is empty.", fix="Ask something.")
@@ -168,32 +194,37 @@ class Asking:
                 model=state.generator.ref.arguments.get("model"),
                 nonce=options.get("nonce"),
                 variables=options.get("variables"),
-                **({"reserve": options["reserve"]} if "reserve" in options else {}),
+                reserve=options.get("reserve", DEFAULT_RESERVE),
             )
 
     def _generate(self, state: _State) -> Iterator[Event]:
         prompt = state.prompt
         assert prompt is not None
-        checker = Verifier(state.options.get("verifier")).prepare(
-            prompt.passages, question=state.asked, reference_date=state.options.get("reference_date")
+        checker = self.checker(
+            prompt.passages,
+            question=state.asked,
+            reference_date=state.options.get("reference_date"),
+            model=state.options.get("verifier"),
         )
-        sentences = SentenceStream()
+        visible = VisibleText()
+        checking = _Checking(checker)
         last = _NOTHING
         with (
             telemetry.stage("generate", generator=state.generator.ref.name),
             closing(_stream(state.generator, prompt)) as pieces,
         ):
             for last in pieces:
-                yield from _events(sentences.feed(last.text), checker, sentences)
-        yield from _events(sentences.finish(), checker, sentences)
-        state = replace(state, generation=last.model_copy(update={"text": sentences.text}))
+                yield from checking.events(visible.feed(last.text))
+        yield from checking.events(visible.finish())
+        state = replace(state, generation=last.model_copy(update={"text": visible.text}))
         template = load_template(state.options.get("template", "core/qa"))
         outcome = after_generating(state.generation, no_answer=(template.no_answer,))
         if outcome is not None:
             yield self._done(state, outcome)
             return
         with telemetry.stage("verify"):
-            report = checker.report(sentences.text)
+            report, events = checking.finish()
+        yield from events
         yield self._done(state, after_checking(report), report)
 
     def _done(self, state: _State, outcome: Outcome, report: Report | None = None) -> DoneEvent:
@@ -286,23 +317,35 @@ def _stream(generator: Generator, prompt: Prompt) -> Any:
     yield from generator.stream(prompt)
 
 
-def _events(steps: Iterator[Any], checker: Prepared, sentences: SentenceStream) -> Iterator[Event]:
-    for step in steps:
-        match step:
-            case Shown(text=text):
-                yield TextEvent(text=text)
-            case Complete(span=span, text=text):
-                yield ClaimEvent(span=span, text=text)
-                yield from _verdicts(checker, sentences.text[: span.end], span)
-            case Withdrawn(span=span):
-                yield RetractEvent(span=span, reason="This was the model's thinking, not its answer.")
+class _Checking:
+    """Verdicts for the sentences of an answer as they are completed."""
 
+    def __init__(self, checker: Prepared) -> None:
+        self._checker = checker
+        self._stream = AnswerStream(checker)
+        self._given: set[Span] = set()
 
-def _verdicts(checker: Prepared, text: str, span: Span) -> Iterator[Event]:
-    drafts = checker.draft(text).drafts
-    for number, item in enumerate(drafts):
-        if item.span.overlaps(span):
-            claim = checker.check(text, item, drafts[:number])
+    def events(self, steps: Iterable[Shown | Withdrawn]) -> Iterator[Event]:
+        """Text as it comes, and the verdict of each sentence once it is complete."""
+        for step in steps:
+            match step:
+                case Shown(text=text):
+                    yield TextEvent(text=text)
+                    yield from self._judged(self._stream.feed(text))
+                case Withdrawn(span=span):
+                    yield RetractEvent(span=span, reason="This was the model's thinking, not its answer.")
+                    self._stream = AnswerStream(self._checker)
+                    self._given.clear()
+
+    def finish(self) -> tuple[Report, list[Event]]:
+        """The report of the whole, and the verdicts of the sentences that had none yet."""
+        report = self._stream.finish()
+        return report, list(self._judged(claim for claim in report.claims if claim.span not in self._given))
+
+    def _judged(self, claims: Iterable[Claim]) -> Iterator[Event]:
+        for claim in claims:
+            self._given.add(claim.span)
+            yield ClaimEvent(span=claim.span, text=claim.text)
             yield VerdictEvent(claim=claim)
             for citation in claim.citations:
                 yield CitationEvent(citation=citation)

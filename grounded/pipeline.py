@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
 from grounded.errors import (
-    ConfigurationError,
     EmbedderMismatchError,
-    KnowledgeBaseExistsError,
-    KnowledgeBaseLockedError,
     UnknownNameError,
     UsageError,
 )
-from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.opening import Source, as_sources, connector_for, open_ledger, open_store, settings_for, status_from
+from grounded.protocols import Embedder, EntailmentModel, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     AllOf,
@@ -31,26 +28,22 @@ from grounded.records import (
     Message,
     Passage,
     Prompt,
+    Report,
     Scalar,
     Status,
     Viewer,
     conditions_from,
     keys_of,
 )
-from grounded.settings import KB_FILE, PRIVATE_FOLDER_MODE, KnowledgeBaseSettings
+from grounded.settings import KnowledgeBaseSettings
 
 if TYPE_CHECKING:
-    from grounded.asking import AskOptions
+    from grounded.asking import Asking, AskOptions
     from grounded.ingestion.ledger import Ledger
     from grounded.ingestion.sync import Progress
     from grounded.retrieval.search import SearchResult
 
-LOCK_POLL_SECONDS = 0.1
-SHARD_FOLDER = "shard"
-LEDGER_FILE = "ledger.sqlite"
 BUILT_IN_KEYS = frozenset({"tenant", "source", "document_id", "principals"})
-
-Source = str | Path | Connector | Iterable[Any]
 
 
 class KnowledgeBase:
@@ -108,15 +101,15 @@ class KnowledgeBase:
             from grounded.models.embedder import default_embedder
 
             embedder = default_embedder()
-        settings = _settings_for(folder, create=create, store=store, ledger=ledger, embedder=embedder)
+        settings = settings_for(folder, create=create, store=store, ledger=ledger, embedder=embedder)
         if settings.embedder != embedder.identity or settings.dimension != embedder.dimension:
             raise EmbedderMismatchError(
                 f"{folder} was made with the embedding model {settings.embedder!r}; this is {embedder.identity!r}.",
                 fix="Open it with the model it was made with, or ingest into a new knowledge base.",
             )
-        opened_store = _open_store(folder, settings, wait=wait)
+        opened_store = open_store(folder, settings, wait=wait)
         try:
-            opened_ledger = _open_ledger(folder, settings)
+            opened_ledger = open_ledger(folder, settings)
             _repair(opened_ledger, opened_store, embedder)
         except BaseException:
             opened_store.close()
@@ -134,8 +127,8 @@ class KnowledgeBase:
         """
         folder = Path(path).expanduser().absolute()
         settings = KnowledgeBaseSettings.read(folder)
-        with _open_ledger(folder, settings, read_only=True) as ledger:
-            return _status(folder, settings, ledger, points=None)
+        with open_ledger(folder, settings, read_only=True) as ledger:
+            return status_from(folder, settings, ledger, points=None)
 
     def ingest(
         self,
@@ -170,7 +163,7 @@ class KnowledgeBase:
         """
         from grounded.ingestion.sync import sync
 
-        connectors = [connector for source in _as_sources(sources) for connector in [_connector(source)]]
+        connectors = [connector_for(source) for source in as_sources(sources)]
         reports = []
         for connector in connectors:
             with telemetry.stage("ingest", source=connector.source):
@@ -289,9 +282,50 @@ class KnowledgeBase:
 
         No event marks text as verified before it is. Closing the iterator stops the model.
         """
-        from grounded.asking import Asking
+        return self._asking().stream(question, options)
 
-        return Asking(self._search, self._ledger, self._similarity).stream(question, options)
+    def verify(
+        self,
+        answer: str,
+        *,
+        question: str | None = None,
+        reference_date: date | None = None,
+        verifier: EntailmentModel | None = None,
+        k: int = 3,
+        where: Mapping[str, object] | None = None,
+        tenant: str = DEFAULT_TENANT,
+        principals: Sequence[str] = (),
+        on: date | None = None,
+    ) -> Report:
+        """Check an answer that came from anywhere against what the knowledge base holds.
+
+        For each sentence the ``k`` best passages are looked up; every sentence is checked against all of them. Markers
+        in the answer count other passages than these, so they are not judged.
+
+        Args:
+            answer: The text to check.
+            question: What it answers; helps to read fragments, is never evidence.
+            reference_date: The day that decides what is in force; default: today.
+            verifier: Another entailment model than the built-in one.
+            k: Passages looked up for each sentence.
+            where: Conditions on metadata, as for ``search``.
+            tenant: Whose documents.
+            principals: On whose behalf.
+            on: Only documents in force on this day.
+        """
+        from grounded.text.sentences import sentences
+        from grounded.verification import strip_markers
+
+        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        plain = strip_markers(answer).text
+        found: dict[str, Passage] = {}
+        for span in sentences(plain):
+            for passage in self._search(span.slice(plain), k=k, where=where, viewer=viewer).passages:
+                found.setdefault(passage.id, passage)
+        checker = self._asking().checker(
+            tuple(found.values()), question=question, reference_date=reference_date, model=verifier
+        )
+        return checker.report(plain)
 
     def text(self, document_id: str, version: str | None = None) -> str:
         """The canonical text of a document's live version, or of the version given, into which its spans point.
@@ -310,7 +344,7 @@ class KnowledgeBase:
 
     def status(self) -> Status:
         """What it holds, and whether ledger and store agree."""
-        return _status(self.path, self._settings, self._ledger, points=self._store.count())
+        return status_from(self.path, self._settings, self._ledger, points=self._store.count())
 
     def close(self) -> None:
         """Flush and release; another process may open it then. Closing twice does nothing."""
@@ -379,10 +413,16 @@ class KnowledgeBase:
                 condition=AllOf(conditions=(visible_to(viewer), *conditions)),
             )
 
+    def _asking(self) -> Asking:
+        from grounded.asking import Asking
+
+        return Asking(self._search, self._ledger, self._similarity)
+
     def _similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         if not texts:
             return []
-        return (self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)).tolist()
+        similarities = self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)
+        return [float(each) for each in similarities]
 
     def _check_keys(self, conditions: Sequence[Condition]) -> None:
         known = {*self._ledger.filter_keys(), *BUILT_IN_KEYS}
@@ -409,89 +449,10 @@ class KnowledgeBase:
         return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.identity}"
 
 
-def _settings_for(
-    folder: Path, *, create: bool, store: str | None, ledger: str | None, embedder: Embedder
-) -> KnowledgeBaseSettings:
-    if folder.exists() and not folder.is_dir():
-        raise KnowledgeBaseExistsError(f"{folder} is a file.", fix="Name a folder.")
-    if (folder / KB_FILE).exists() or not create:
-        return KnowledgeBaseSettings.read(folder)
-    if folder.exists() and any(child.name != SHARD_FOLDER for child in folder.iterdir()):
-        raise KnowledgeBaseExistsError(
-            f"{folder} holds other files and no knowledge base.", fix="Name an empty or a new folder."
-        )
-    settings = KnowledgeBaseSettings(
-        embedder=embedder.identity,
-        dimension=embedder.dimension,
-        store=store or "edge",
-        ledger=ledger or "sqlite",
-    )
-    folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
-    settings.write(folder)
-    return settings
-
-
-def _open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) -> VectorStore:
-    if settings.store.startswith("qdrant://") or settings.store.startswith("qdrants://"):
-        from grounded.retrieval.qdrant import QdrantStore
-
-        return QdrantStore(settings.store, dimension=settings.dimension)
-    if settings.store != "edge":
-        raise ConfigurationError(
-            f"{folder / KB_FILE} names the store {settings.store!r}.", fix="Allowed: edge, or qdrant://host:6333/name."
-        )
-    from grounded.retrieval.edge import EdgeStore
-
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            return EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True)
-        except KnowledgeBaseLockedError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(LOCK_POLL_SECONDS)
-
-
-def _open_ledger(folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False) -> Ledger:
-    from grounded.ingestion.ledger import Ledger
-
-    url: str | Path = folder / LEDGER_FILE if settings.ledger == "sqlite" else settings.ledger
-    return Ledger.open(url, read_only=read_only)
-
-
 def _repair(ledger: Ledger, store: VectorStore, embedder: Embedder) -> None:
     from grounded.ingestion.repair import repair
 
     repair(ledger, store, embedder, _document_vector)
-
-
-def _as_sources(sources: Sequence[Source]) -> list[Source]:
-    """Mappings and documents given one by one belong together in one source."""
-    loose = [source for source in sources if isinstance(source, Mapping) or hasattr(source, "key")]
-    rest = [source for source in sources if not any(source is each for each in loose)]
-    return [*rest, loose] if loose else rest
-
-
-def _connector(source: Source) -> Connector:
-    from grounded import registry
-
-    if isinstance(source, Connector):
-        return source
-    if isinstance(source, Path):
-        source = str(source)
-    if isinstance(source, str):
-        scheme, separator, _ = source.partition("://")
-        if not separator:
-            return registry.load("connectors", "files")(source)  # type: ignore[no-any-return]
-        if scheme == "file":
-            return registry.load("connectors", "files")(source.removeprefix("file://"))  # type: ignore[no-any-return]
-        return registry.load("connectors", scheme)(source)  # type: ignore[no-any-return]
-    if isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
-        return registry.load("connectors", "records")(source)  # type: ignore[no-any-return]
-    raise UsageError(
-        f"A {type(source).__name__} cannot be ingested.",
-        fix="Give a path, a folder, a glob, a connector, or an iterable of documents or mappings with key and text.",
-    )
 
 
 def _parse(raw: Any) -> Any:
@@ -513,17 +474,3 @@ def _merged(reports: Sequence[IngestReport]) -> IngestReport:
     for report in rest:
         first = first.plus(report)
     return first
-
-
-def _status(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:
-    return ledger.status(
-        path=str(folder),
-        points=points,
-        embedder=settings.embedder,
-        dimension=settings.dimension,
-        bytes_on_disk=sum(
-            file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else file.stat().st_size
-            for file in folder.rglob("*")
-            if file.is_file()
-        ),
-    )

@@ -149,10 +149,10 @@ def test_freshness_says_how_current_the_data_is(shop: KnowledgeBase) -> None:
 
 
 def test_prompts_call_no_model_and_keep_the_question(shop: KnowledgeBase) -> None:
-    prompt = shop.prompt("How long is the warranty?", nonce="fixed", window=4000)
+    prompt = shop.prompt("How long is the warranty?", nonce="0123456789abcdef", window=4000)
     assert "How long is the warranty?" in prompt.messages[-1].content
     assert prompt.budget.left >= 0
-    assert prompt == shop.prompt("How long is the warranty?", nonce="fixed", window=4000)
+    assert prompt == shop.prompt("How long is the warranty?", nonce="0123456789abcdef", window=4000)
 
 
 def test_a_question_over_the_budget_is_an_error_before_any_call(shop: KnowledgeBase) -> None:
@@ -369,7 +369,9 @@ def test_asynchronous_twins_give_the_same(shop: KnowledgeBase) -> None:
     async def main() -> None:
         assert await shop.asearch("delivery") == shop.search("delivery")
         assert (await shop.aask(QUESTIONS[0])).text == shop.ask(QUESTIONS[0]).text
-        assert (await shop.aprompt("q?", nonce="n")).messages == shop.prompt("q?", nonce="n").messages
+        assert (await shop.aprompt("q?", nonce="0123456789abcdef")).messages == shop.prompt(
+            "q?", nonce="0123456789abcdef"
+        ).messages
         events = [event async for event in shop.astream(QUESTIONS[0])]
         assert isinstance(events[-1], DoneEvent)
         async for _ in shop.astream(QUESTIONS[0]):

@@ -12,7 +12,7 @@ from grounded.answering.outcomes import (
     declines,
     explanation,
 )
-from grounded.answering.streaming import Complete, SentenceStream, Shown, Withdrawn, visible_text
+from grounded.answering.streaming import Shown, VisibleText, Withdrawn, visible_text
 from grounded.answering.sufficiency import SUFFICIENCY_THRESHOLD, sufficiency
 
 if TYPE_CHECKING:
@@ -23,11 +23,10 @@ __all__ = [
     "FORMS",
     "LABEL",
     "SUFFICIENCY_THRESHOLD",
-    "Complete",
     "ExtractiveGenerator",
-    "SentenceStream",
     "Server",
     "Shown",
+    "VisibleText",
     "Withdrawn",
     "after_checking",
     "after_generating",

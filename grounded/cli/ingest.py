@@ -40,17 +40,20 @@ def ingest(
     committed.
     """
     output = output_of(context, kb, json)
-    with output.open_knowledge_base(create=True) as knowledge_base, _stoppable() as stop:
-        with _progress(output.side) as progress:
-            report = knowledge_base.ingest(
-                *sources,
-                tenant=output.settings.tenant,
-                metadata=_pairs(metadata or []),
-                principals=tuple(principal or ()),
-                force_retire=force_retire,
-                progress=progress,
-                cancel=lambda: stop["asked"],
-            )
+    with (
+        output.open_knowledge_base(create=True) as knowledge_base,
+        _stoppable() as stop,
+        _progress(output.side) as progress,
+    ):
+        report = knowledge_base.ingest(
+            *sources,
+            tenant=output.settings.tenant,
+            metadata=_pairs(metadata or []),
+            principals=tuple(principal or ()),
+            force_retire=force_retire,
+            progress=progress,
+            cancel=lambda: stop["asked"],
+        )
     output.show(report, _summary(report))
     if report.interrupted:
         raise typer.Exit(exits.INTERRUPTED)

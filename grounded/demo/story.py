@@ -8,7 +8,6 @@ from pathlib import Path
 
 from grounded.pipeline import KnowledgeBase
 from grounded.records import Report
-from grounded.verification import verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Catch:
 
 
 CATCH = Catch(
-    question="I bought a kettle last week. How long is the warranty, what does express delivery cost, and can I return it?",
+    question="How long is the warranty on a kettle, what does express delivery cost, and can I return it?",
     answer=(
         "The warranty on kettles lasts 36 months from the day of delivery. "
         "Express delivery costs 9 euros and arrives on the next working day. "
@@ -43,9 +42,5 @@ def handbook() -> Path:
 
 
 def catch_report(knowledge_base: KnowledgeBase) -> Report:
-    """Check the plausible answer against what the handbook says about its sentences."""
-    found = {}
-    for sentence in CATCH.answer.split(". "):
-        for passage in knowledge_base.search(sentence, k=3):
-            found.setdefault(passage.id, passage)
-    return verify(CATCH.answer, list(found.values()), question=CATCH.question)
+    """Check the plausible answer against the handbook."""
+    return knowledge_base.verify(CATCH.answer, question=CATCH.question)

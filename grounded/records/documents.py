@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from grounded.records.base import Record, Span
-from grounded.records.locators import Locator, Segment, places
+from grounded.records.locators import Locator, Segment, place_of
 
 Scalar = str | int | float | bool
 Trust = Literal["trusted", "untrusted"]
@@ -194,7 +194,7 @@ class Passage(Record):
 
     def place(self) -> str:
         """A short text for people: title and locators."""
-        return " · ".join(filter(None, (self.title, places(self.locators))))
+        return place_of(self.title, self.locators)
 
 
 class Viewer(Record):

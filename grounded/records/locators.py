@@ -67,7 +67,7 @@ class Locator(Record):
             case "sheet_row":
                 return f"{fields['sheet']} row {fields['row']}"
             case "table_row":
-                return f"{fields['table']} row {fields['row']}"
+                return f"{_table(fields['table'])} row {fields['row']}"
             case "heading":
                 return " › ".join(fields["path"])
             case "mail_part":
@@ -108,6 +108,19 @@ def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
     return tuple(dict.fromkeys(segment.locator for segment in keep if segment.locator.kind != "front_matter"))
 
 
+def place_of(title: str, locators: tuple[Locator, ...]) -> str:
+    """A short text for people: the document's title and the places in it, the title not said twice."""
+    shown = tuple(_below(title, locator) for locator in locators)
+    return " · ".join(filter(None, (title, places(tuple(each for each in shown if each is not None)))))
+
+
+def _below(title: str, locator: Locator) -> Locator | None:
+    if locator.kind != "heading" or locator.fields["path"][:1] != (title,):
+        return locator
+    path = locator.fields["path"][1:]
+    return Locator(kind="heading", path=path) if path else None
+
+
 _COUNTED = {"page": "number", "slide": "number", "line": "number", "sheet_row": "row", "table_row": "row"}
 _PLURAL = {"page": "pages", "slide": "slides", "line": "lines", "sheet_row": "rows", "table_row": "rows"}
 
@@ -125,6 +138,10 @@ def places(locators: tuple[Locator, ...]) -> str:
     return " · ".join(parts)
 
 
+def _table(name: Any) -> str:
+    return f"table {name}" if str(name).isdigit() else str(name)
+
+
 def _continues(before: Locator, after: Locator) -> bool:
     counter = _COUNTED.get(before.kind)
     if counter is None or before.kind != after.kind:
@@ -138,6 +155,6 @@ def _run_label(run: list[Locator]) -> str:
     if first == last:
         return first.label()
     counter, plural = _COUNTED[first.kind], _PLURAL[first.kind]
-    owner = first.fields.get("sheet") or first.fields.get("table")
+    owner = first.fields.get("sheet") or (_table(first.fields["table"]) if "table" in first.fields else "")
     numbers = f"{plural} {first.fields[counter]}–{last.fields[counter]}"
     return f"{owner} {numbers}" if owner else numbers

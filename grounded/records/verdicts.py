@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from grounded.records.base import Record, Span
 from grounded.records.documents import Passage
-from grounded.records.locators import Locator, places
+from grounded.records.locators import Locator, place_of
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
 CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
@@ -52,7 +52,7 @@ class Evidence(Record):
 
     def place(self) -> str:
         """A short text for people: title and locators."""
-        return " · ".join(filter(None, (self.title, places(self.locators))))
+        return place_of(self.title, self.locators)
 
 
 class Citation(Record):

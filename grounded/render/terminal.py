@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from grounded.records import Answer, Citation, Claim, Evidence, Passage, Report, Verdict
+from grounded.records import Answer, Citation, Claim, Evidence, Passage, Prompt, Report, Verdict
 from grounded.render.common import SYMBOLS, WORDS, harmless, on_one_line, pieces, summary
 
 STYLES: dict[Verdict, str] = {
@@ -109,6 +110,23 @@ def passages_terminal(passages: Sequence[Passage]) -> RenderableType:
         place = Text(on_one_line(passage.place() or passage.uri), style="bold")
         table.add_row(Text(f"[{number}]"), Text.assemble(place, "\n", _quote(passage.text)))
     return table
+
+
+def prompt_terminal(prompt: Prompt) -> RenderableType:
+    """The messages as sent, and where the tokens went."""
+    parts: list[RenderableType] = []
+    for message in prompt.messages:
+        parts.append(Panel(Text(harmless(message.content)), title=message.role, title_align="left", border_style="dim"))
+    budget = prompt.budget
+    spent = ", ".join(f"{name} {tokens}" for name, tokens in budget.parts.items())
+    exact = "exact" if budget.exact else "with a margin"
+    parts.append(Text(f"{budget.used} tokens ({exact}, {budget.encoding}): {spent}; {budget.left} left", style="dim"))
+    parts.extend(
+        Text(f"Left out: {each.part} {each.what}, {each.tokens} tokens: {each.reason}", style="yellow")
+        for each in budget.dropped
+    )
+    parts.extend(Text(f"Warning: {on_one_line(each.message)}", style="yellow") for each in prompt.warnings)
+    return Group(*parts)
 
 
 def _evidence(evidence: Evidence) -> RenderableType:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from grounded.errors import UsageError
 from grounded.protocols import EntailmentModel, Judgement
-from grounded.records import Claim, ClaimPart, Message, Passage, Report, VerifierRef, worst_verdict
+from grounded.records import Claim, ClaimPart, Evidence, Locator, Message, Passage, Report, VerifierRef, worst_verdict
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
 from grounded.verification.citing import citations, cited_indices
@@ -30,6 +30,9 @@ FAILURES_IN_A_ROW = 3
 """After so many failed calls the model is not called again for this answer."""
 _NEIGHBOURHOOD = 300
 _log = logging.getLogger(__name__)
+
+Locate = Callable[[Evidence], tuple[Locator, ...]]
+"""The places in the origin of a piece of evidence, in document order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Verifier:
         question: str | None = None,
         history: Sequence[Message] | None = None,
         reference_date: date | None = None,
+        locate: Locate | None = None,
     ) -> Prepared:
         """Read the sources once, so that sentences can be checked as they come.
 
@@ -83,6 +87,7 @@ class Verifier:
             history: Earlier turns; the last user turn stands in for a missing question.
             reference_date: The day that decides what is in force (default: today) and, when given, what
                 ``yesterday`` means.
+            locate: Finds the places of a piece of evidence; without it they are those of the whole passage.
 
         Raises:
             UsageError: A source or argument has the wrong type.
@@ -90,7 +95,7 @@ class Verifier:
         asked = question if question is not None else _last_question(history)
         if not isinstance(asked, str):
             raise UsageError(f"The question must be text, not {type(asked).__name__}.")
-        return Prepared(self, passages_from(sources), asked, reference_date)
+        return Prepared(self, passages_from(sources), asked, reference_date, locate)
 
 
 class Prepared:
@@ -102,9 +107,15 @@ class Prepared:
     """
 
     def __init__(
-        self, verifier: Verifier, passages: Sequence[Passage], question: str, reference_date: date | None
+        self,
+        verifier: Verifier,
+        passages: Sequence[Passage],
+        question: str,
+        reference_date: date | None,
+        locate: Locate | None,
     ) -> None:
         self.passages = tuple(passages)
+        self._locate = locate
         self._verifier = verifier
         self._question = question
         self._reference_date = reference_date
@@ -263,6 +274,7 @@ class Prepared:
             return Claim(text=text, span=item.span, verdict="not_a_claim", citations=marks, reason=item.skip)
         whole, parts = findings[0], self._parts(answer, item, findings)
         finding = _joined(whole, findings[1:], parts)
+        evidence = tuple(self._placed(each) for each in finding.evidence)
         checked = finding.verdict != "check_failed"
         calibrated = checked and self._ref().calibrated
         return Claim(
@@ -274,15 +286,17 @@ class Prepared:
             score=finding.support if checked else None,
             conflict=finding.conflict,
             parts=parts if finding is not whole else (),
-            evidence=finding.evidence,
+            evidence=evidence,
             citations=citations(
-                item.markers,
-                self.passages,
-                supporting=finding.supporting if checked else None,
-                evidence=finding.evidence,
+                item.markers, self.passages, supporting=finding.supporting if checked else None, evidence=evidence
             ),
             reason=finding.reason,
         )
+
+    def _placed(self, evidence: Evidence) -> Evidence:
+        if self._locate is None:
+            return evidence
+        return evidence.model_copy(update={"locators": self._locate(evidence)})
 
     def _parts(self, answer: str, item: Draft, findings: Sequence[Finding]) -> tuple[ClaimPart, ...]:
         return tuple(

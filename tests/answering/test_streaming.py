@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import time
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounded.answering.streaming import Complete, SentenceStream, Shown, Step, Withdrawn, visible_text
+from grounded.answering.streaming import Shown, Step, VisibleText, Withdrawn, visible_text
 
 ALPHABET = [
     "<think>",
@@ -39,7 +39,7 @@ texts = st.lists(st.sampled_from(ALPHABET), max_size=40).map("".join)
 
 
 def run(pieces: list[str]) -> tuple[str, list[Step]]:
-    stream = SentenceStream()
+    stream = VisibleText()
     steps = [step for piece in pieces for step in stream.feed(piece)]
     steps += stream.finish()
     return stream.text, steps
@@ -62,18 +62,6 @@ def test_the_result_does_not_depend_on_piece_borders(text: str, borders: list[in
     assert cut_text == whole_text == visible_text(text)
     assert "".join(s.text for s in since_withdrawal(pieces) if isinstance(s, Shown)) == whole_text
     assert [s for s in pieces if not isinstance(s, Shown)] == [s for s in whole if not isinstance(s, Shown)]
-
-
-@given(texts)
-def test_sentences_cover_the_text_in_order(text: str) -> None:
-    shown, steps = run(list(text))
-    found = [step for step in since_withdrawal(steps) if isinstance(step, Complete)]
-    assert all(step.span.slice(shown) == step.text for step in found)
-    assert all(a.span.end <= b.span.start for a, b in pairwise(found))
-    between = shown
-    for step in reversed(found):
-        between = between[: step.span.start] + between[step.span.end :]
-    assert not any(character.isalpha() and character not in "thi" for character in between)
 
 
 @pytest.mark.parametrize(
@@ -102,25 +90,7 @@ def test_text_before_an_unopened_tag_is_withdrawn() -> None:
     _, steps = run(["Is it 12? ", "No.", "</think>", "It is 24."])
     withdrawn = [step for step in steps if isinstance(step, Withdrawn)]
     assert [step.span.end for step in withdrawn] == [len("Is it 12? No.")]
-    assert [step.text for step in since_withdrawal(steps) if isinstance(step, Complete)] == ["It is 24."]
-
-
-def test_a_marker_after_the_full_stop_belongs_to_its_sentence() -> None:
-    stream = SentenceStream()
-    early = list(chain(stream.feed("It lasts 24 months."), stream.feed(" [1"), stream.feed("] ")))
-    assert not [step for step in early if isinstance(step, Complete)]
-    later = list(chain(stream.feed("Keep the receipt"), stream.feed(" [2]. Then more"), stream.finish()))
-    assert [step.text for step in later if isinstance(step, Complete)] == [
-        "It lasts 24 months. [1]",
-        "Keep the receipt [2].",
-        "Then more",
-    ]
-
-
-def test_a_sentence_is_complete_as_soon_as_one_word_follows() -> None:
-    stream = SentenceStream()
-    steps = list(stream.feed("Dr. Lee agreed on 3.5 years. The rest is open"))
-    assert [step.text for step in steps if isinstance(step, Complete)] == ["Dr. Lee agreed on 3.5 years."]
+    assert [step.text for step in since_withdrawal(steps)] == ["It is 24."]
 
 
 def test_a_very_long_sentence_stays_cheap() -> None:
@@ -128,12 +98,3 @@ def test_a_very_long_sentence_stays_cheap() -> None:
     text, _ = run(["note: "] + ["word "] * 20_000)
     assert len(text) == 100_005
     assert time.perf_counter() - started < 5
-
-
-def test_a_marker_on_a_line_of_its_own_belongs_to_the_sentence_before() -> None:
-    stream = SentenceStream()
-    steps = list(chain(stream.feed("It lasts 24 months.\n\n[1]\n\nKeep the receipt. So"), stream.finish()))
-    assert [step.text for step in steps if isinstance(step, Complete)][:2] == [
-        "It lasts 24 months.\n\n[1]",
-        "Keep the receipt.",
-    ]

@@ -1,0 +1,94 @@
+"""The figures this release promises, measured on this machine.
+
+    python benchmarks/figures.py
+
+Prints one line per figure: name, measured value, limit. Whole processes for start-up, medians for calls.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+REPEATS = 20
+WORDS_PER_PASSAGE = 200
+
+
+def milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Median wall time of a call after one warm-up."""
+    call()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+def import_figures() -> tuple[float, int]:
+    """Median seconds of ``import grounded`` beyond a bare interpreter, and the modules it loads."""
+    code = (
+        "import time, sys; t = time.perf_counter(); import grounded; print(time.perf_counter() - t, len(sys.modules))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(9)]
+    seconds, modules = zip(*(run.stdout.split() for run in runs), strict=True)
+    return statistics.median(map(float, seconds)), int(modules[0])
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"# {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}")
+    seconds, modules = import_figures()
+    line("import grounded", f"{seconds:.3f} s", "0.2 s")
+    line("modules after import", str(modules), "250")
+
+    from grounded import KnowledgeBase, build_prompt, verify
+    from grounded.demo import handbook
+
+    passages = [
+        f"Rule {n}. " + "The warranty of the kettle covers faults in material and the heating element. " * 16
+        for n in range(5)
+    ]
+    passages[2] += "The warranty on kettles lasts 36 months from the day of delivery."
+    answer = (
+        "The warranty on kettles lasts 36 months from the day of delivery [3]. It covers faults in material [1]. "
+        "Express delivery costs 9 euros. The seal of the lid is made of silver. The kettle covers the heating element [2]."
+    )
+    line(
+        "verify, 5 sentences x 5 passages of 200 words",
+        f"{milliseconds(lambda: verify(answer, passages)):.1f} ms",
+        "20 ms",
+    )
+    question = "How long is the warranty?"
+    from grounded.records import Passage
+
+    twenty = [Passage.from_text(passages[0][: 6 * WORDS_PER_PASSAGE], number=n) for n in range(20)]
+    render = milliseconds(lambda: build_prompt(question, twenty, window=32_000))
+    line("prompt with 20 passages, exact counts", f"{render:.1f} ms", "5 ms")
+
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        with KnowledgeBase.open(Path(folder) / "kb", create=True) as kb:
+            kb.ingest(handbook())
+            line("open, load the model, ingest the handbook", f"{time.perf_counter() - started:.1f} s", "-")
+            line("search", f"{milliseconds(lambda: kb.search(question)):.1f} ms", "15 ms")
+            line("ask with quotes", f"{milliseconds(lambda: kb.ask(question)):.1f} ms", "-")
+        started = time.perf_counter()
+        KnowledgeBase.open(Path(folder) / "kb").close()
+        line("reopen", f"{time.perf_counter() - started:.2f} s", "1 s")
+
+
+def line(name: str, measured: str, limit: str) -> None:
+    """One row of the table."""
+    print(f"{name:<50} {measured:>10}   limit {limit}")
+
+
+if __name__ == "__main__":
+    main()
