@@ -23,6 +23,8 @@ from grounded.errors import (
 from grounded.models.embedder import default_embedder
 from grounded.records import AnswerRecord, DoneEvent, TextEvent, VerdictEvent
 
+NONCE = "0123456789abcdef"
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeBase]:
@@ -149,10 +151,10 @@ def test_freshness_says_how_current_the_data_is(shop: KnowledgeBase) -> None:
 
 
 def test_prompts_call_no_model_and_keep_the_question(shop: KnowledgeBase) -> None:
-    prompt = shop.prompt("How long is the warranty?", nonce="0123456789abcdef", window=4000)
+    prompt = shop.prompt("How long is the warranty?", nonce=NONCE, window=4000)
     assert "How long is the warranty?" in prompt.messages[-1].content
     assert prompt.budget.left >= 0
-    assert prompt == shop.prompt("How long is the warranty?", nonce="0123456789abcdef", window=4000)
+    assert prompt == shop.prompt("How long is the warranty?", nonce=NONCE, window=4000)
 
 
 def test_a_question_over_the_budget_is_an_error_before_any_call(shop: KnowledgeBase) -> None:
@@ -369,9 +371,7 @@ def test_asynchronous_twins_give_the_same(shop: KnowledgeBase) -> None:
     async def main() -> None:
         assert await shop.asearch("delivery") == shop.search("delivery")
         assert (await shop.aask(QUESTIONS[0])).text == shop.ask(QUESTIONS[0]).text
-        assert (await shop.aprompt("q?", nonce="0123456789abcdef")).messages == shop.prompt(
-            "q?", nonce="0123456789abcdef"
-        ).messages
+        assert (await shop.aprompt("q?", nonce=NONCE)).messages == shop.prompt("q?", nonce=NONCE).messages
         events = [event async for event in shop.astream(QUESTIONS[0])]
         assert isinstance(events[-1], DoneEvent)
         async for _ in shop.astream(QUESTIONS[0]):

@@ -96,7 +96,7 @@ def sync(
     be read is a failure in the report and a dead letter, keeps its last good version, and stops nothing.
 
     Args:
-        connector: The source. When it has an attribute ``total``, that is the total of the progress.
+        connector: The source. When it has a method ``total``, that is asked once for the total of the progress.
         ledger: Decides what is live.
         store: Keeps the points.
         embedder: The model the knowledge base was built with.
@@ -171,6 +171,8 @@ class _Run:
         self._store_is_settled = True
         self._committed_at = time.monotonic()
         self._chunks = 0
+        count = getattr(connector, "total", None)
+        self._total: int | None = count() if options.progress is not None and callable(count) else None
 
     def execute(self) -> IngestReport:
         """Run to the end, to the interruption, or to the error."""
@@ -344,8 +346,7 @@ class _Run:
     def _report_progress(self, key: str) -> None:
         options = self._options
         if options.progress is not None and key:
-            total = getattr(self._connector, "total", None)
-            options.progress(Progress(self._tally.done, total, key, self._chunks))
+            options.progress(Progress(self._tally.done, self._total, key, self._chunks))
         if options.cancel is not None and options.cancel():
             raise _CancelledError
 
