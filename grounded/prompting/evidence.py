@@ -10,7 +10,7 @@ from typing import Any
 
 from grounded.prompting.spotlight import neutralise, neutralise_label
 from grounded.prompting.templates import Component
-from grounded.records import Passage, PromptWarning
+from grounded.records import Passage, PromptWarning, places
 
 BINARY_SHARE = 0.1
 """A passage is no text when more than this share of its first 4096 code points are control or private characters."""
@@ -79,7 +79,7 @@ def block(
         "number": number,
         "title": neutralise_label(title, nonce),
         "uri": neutralise_label(passage.uri, nonce),
-        "place": neutralise_label(" · ".join(each.label() for each in passage.locators), nonce),
+        "place": neutralise_label(places(passage.locators), nonce),
         "dates": _dates(passage),
         "note": neutralise_label(note, nonce),
         "text": shown.text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from grounded.errors import UsageError
 from grounded.prompting.budget import MESSAGE_TOKENS, Meter
 from grounded.prompting.spotlight import neutralise
 from grounded.records import Dropped, Message
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def _message(given: Message | Mapping[str, str], position: int) -> Message:
 
 def _safe(message: Message, nonce: str) -> Message:
     if message.role == "user":
-        return message
+        return Message(role="user", content=_SURROGATE.sub("\ufffd", message.content))
     shown = neutralise(message.content, nonce).text
     if message.role == "assistant":
         return Message(role="assistant", content=shown)

@@ -39,6 +39,7 @@ DEPTH_LIMIT = 40
 """Deepest nesting of the syntax tree."""
 
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+_RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs"})
 _TESTS = frozenset({
     "boolean", "defined", "eq", "even", "false", "ge", "gt", "in", "le", "lt", "ne", "none", "number", "odd",
     "sequence", "string", "true", "undefined",
@@ -141,9 +142,10 @@ class Sandbox:
         self.variables(file)
         try:
             return self._environment.get_template(file)
-        except (SyntaxError, RecursionError, MemoryError) as error:
+        except (SyntaxError, RecursionError, MemoryError, TemplateSyntaxError) as error:
+            line = error.lineno if isinstance(error, TemplateSyntaxError) else 1
             raise errors.TemplateError(
-                f"{self.where(file, 1)}: too deeply nested to be compiled.", fix="Simplify the template."
+                f"{self.where(file, line)}: cannot be compiled: {error}.", fix="Simplify the template."
             ) from error
 
     def render(self, template: JinjaTemplate, values: Mapping[str, Any]) -> str:
@@ -161,12 +163,14 @@ class Sandbox:
                 if length > OUTPUT_LIMIT:
                     raise _LimitError(f"more than {OUTPUT_LIMIT} characters of output")
                 pieces.append(piece)
+            text = "".join(pieces)
+            text.encode()  # half a character cannot be sent
         except (TemplateError, TypeError, ValueError, LookupError, RecursionError, ArithmeticError) as error:
             place = self._place(error.__traceback__, template.name or "")
             raise errors.TemplateError(f"{place}: {error}.", fix=_fix_for(error)) from error
         finally:
             _work.reset(token)
-        return "".join(pieces)
+        return text
 
     def load(self, file: str) -> tuple[str, str, Callable[[], bool]]:
         """What Jinja's loader asks for; only files of the pack exist."""
@@ -279,7 +283,7 @@ def _forbidden(node: nodes.Node) -> str:
         case nodes.Include():
             return "" if _included(node) else "include needs a file name in quotes"
         case nodes.Name():
-            return f"name {node.name!r} is not allowed" if node.name.startswith("_") else ""
+            return f"name {node.name!r} is not allowed" if node.name in _RESERVED or node.name[0] == "_" else ""
     return "" if type(node) in _NODES else f"{type(node).__name__.lower()} is not allowed"
 
 
