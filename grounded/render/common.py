@@ -69,7 +69,7 @@ def counts(report: Report) -> str:
     """One line: how many sentences got which verdict."""
     by_verdict = {verdict: sum(claim.verdict == verdict for claim in report.claims) for verdict in WORDS}
     named = [f"{SYMBOLS[verdict]} {count} {WORDS[verdict]}" for verdict, count in by_verdict.items() if count]
-    return " · ".join(named) or "nothing to check"
+    return ", ".join(named) or "nothing to check"
 
 
 def summary(report: Report) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from grounded.text.terms import STOP_WORDS, Term, terms
+from grounded.text.terms import STOP_WORDS, Term, content_stems, terms
 from grounded.verification.quantities import Quantity, quantities
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
@@ -87,6 +87,12 @@ def clean(text: str) -> str:
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     return _EMPHASIS.sub("", text)
+
+
+@lru_cache(maxsize=_KEPT)
+def stems_of(text: str) -> frozenset[str]:
+    """The stems of the content words of ``text``, numbers among them as written."""
+    return frozenset(content_stems(clean(text)))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grounded.protocols import Judgement
 from grounded.records import VerifierRef
 from grounded.verification.alignment import align, coverage, verbatim, window_keys
-from grounded.verification.analysis import Analysis, analyse
+from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
 
 SUPPORT_COVERAGE = 0.9
@@ -47,7 +47,7 @@ class ContainmentModel:
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
         """Judge ``(window, claim)`` pairs, in the order given."""
-        return [self._judge(analyse(window), analyse(claim)) for window, claim in pairs]
+        return [self._judge(window, analyse(claim)) for window, claim in pairs]
 
     def gate(self, window: str, claim: str, judgement: Judgement) -> Judgement:
         """What no other model may overrule: a different number in the same slot, negation, and plain containment.
@@ -55,16 +55,22 @@ class ContainmentModel:
         A same-slot conflict becomes a contradiction, a negated source can no longer support, and what a source says
         in the claim's own words is supported.
         """
-        own = self._judge(analyse(window), analyse(claim))
+        own = self._judge(window, analyse(claim))
         if own.contradiction and own.reason != OPPOSITE:
             return own
         if own.contradiction and judgement.support >= judgement.contradiction:
             return _neither(judgement.support, own.reason)
         return own if own.support >= self.support_coverage and own.support > judgement.support else judgement
 
-    def _judge(self, window: Analysis, claim: Analysis) -> Judgement:
+    def _judge(self, text: str, claim: Analysis) -> Judgement:
         if len(claim.items) < LEAST_ITEMS:
             return _neither(0.0, "too short to be checked on its own")
+        # Most windows fall here, before the costlier reading of their numbers.
+        stems = stems_of(text)
+        missing = sum(item.quantity < 0 and item.key not in stems for item in claim.items)
+        if missing > (1.0 - min(self.support_coverage, self.conflict_overlap)) * len(claim.items):
+            return _neither(1.0 - missing / len(claim.items), "no source says this in these words")
+        window = analyse(text)
         keys = window_keys(claim, window)
         share = coverage(claim, keys)
         clash = self._clash(window, claim, share)
@@ -85,13 +91,15 @@ class ContainmentModel:
 
     def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Judgement:
         exact = verbatim(claim, window)
+        if exact is None and claim.is_unspaced:
+            return _neither(self.support_coverage, "only word-for-word containment is judged in this language")
         found = exact or align(claim, window, keys)
         english = claim.is_english and window.is_english
         if negation_flip(claim, window, found):
             return Judgement(0.0, 0.9, 0.1, reason=OPPOSITE)
         if found.score < self.support_coverage:
             return _neither(found.score, "the source has these words in another order")
-        if exact is None and (not english or (found.missing and claim.is_unspaced)):
+        if exact is None and not english:
             return _neither(found.score, "only word-for-word containment is judged in this language")
         speaks_against = verbatim_objection if exact else objection
         reason = speaks_against(claim, window, found)

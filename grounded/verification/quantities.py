@@ -15,6 +15,7 @@ from grounded.verification.units import (
     ORDINALS,
     UNIT,
     UNSPACED,
+    WORD_VALUES,
     unit_of,
     value_of_words,
 )
@@ -95,6 +96,12 @@ _QUANTITY = re.compile(
     rf"|(?P<half>\b(?i:half\s+an?)\s+(?P<hunit>{UNIT})(?![^\W_]))"
     rf"|(?P<nth>\b(?i:{'|'.join(ORDINALS)})\b)"
 )
+_START = re.compile(
+    rf"(?<!{_LETTER})(?=(?:{_LETTER}|[_./-])*\d)[\w]|{_CURRENCY}|[-−.]?\d"
+    rf"|\b(?i:half\s+an?|a\s+(?:dozen|hundred|thousand|million|billion)|{'|'.join(WORD_VALUES)}|{'|'.join(MONTHS)}"
+    rf"|{'|'.join(ORDINALS)})\b"
+)
+"""Where a quantity may start: trying the whole pattern at every character would take five times as long."""
 _RANGE = re.compile(r"\s*(?:-|–|—|to|and|or|bis)\s*", re.IGNORECASE)
 _BOUND = re.compile(
     r"(?:(?P<max>no more than|not more than|not exceed(?:ing)?|no later than|at most|up to|a maximum of|maximum of"
@@ -116,10 +123,14 @@ _YEAR_BEFORE = re.compile(
 def quantities(text: str) -> list[Quantity]:
     """What can be compared exactly in ``text``, by place, not overlapping."""
     found: list[Quantity] = []
-    for match in _QUANTITY.finditer(text):
-        quantity = _read(match, text)
+    position = 0
+    while start := _START.search(text, position):
+        match = _QUANTITY.match(text, start.start())
+        position = match.end() if match else start.start() + 1
+        quantity = _read(match, text) if match else None
         if quantity is not None:
-            found.append(replace(quantity, bound=_bound(text, quantity.start)))
+            bound = _bound(text, quantity.start)
+            found.append(replace(quantity, bound=bound) if bound else quantity)
     return list(_share_units(found, text)) if found else []
 
 

@@ -190,7 +190,12 @@ class Prepared:
             scored = resolve(
                 text, lead=item.lead, before=before[-8:], question=self._question, reference_date=self._reference_date
             )
-            windows = self._index.choose(scored.text, limit=self._verifier.sentences_per_claim, cited=cited)
+            windows = self._index.choose(
+                scored.text,
+                limit=self._verifier.sentences_per_claim,
+                cited=cited,
+                all_pairs=not isinstance(self._verifier.model, ContainmentModel),
+            )
             found.append(_Question(scored, tuple(windows)))
         return found
 

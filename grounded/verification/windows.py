@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from grounded.records import Passage
 from grounded.text.sentences import sentences
-from grounded.text.terms import content_stems
-from grounded.verification.analysis import clean
+from grounded.verification.analysis import stems_of
 
 UNIT_LIMIT = 1200
 """Characters a window's sentence may have; longer stretches without a full stop are cut at white space."""
 POSTINGS_LIMIT = 4000
 """Places looked at per claim, rarest words first: what keeps the cost of a claim bounded."""
+_ENDED = re.compile(r"[.!?。！？]\W*\Z")
 _WORD_BREAK = re.compile(r"\s")
 
 
@@ -43,6 +43,7 @@ class WindowIndex:
 
     units: list[tuple[int, int, int]] = field(default_factory=list)
     postings: dict[str, list[int]] = field(default_factory=dict)
+    ended: list[bool] = field(default_factory=list)
     empty: list[int] = field(default_factory=list)
 
     @classmethod
@@ -54,7 +55,7 @@ class WindowIndex:
         for number, passage in enumerate(passages):
             before, readable = len(units), False
             for start, end in _units(passage.text):
-                stems = set(content_stems(clean(passage.text[start:end])))
+                stems = stems_of(passage.text[start:end])
                 for stem in stems:
                     postings[stem].append(len(units))
                 readable = readable or bool(stems)
@@ -62,15 +63,18 @@ class WindowIndex:
             if not readable:
                 del units[before:]
                 empty.append(number)
-        return cls(units, dict(postings), empty)
+        ended = [bool(_ENDED.search(passages[number].text, max(start, end - 8), end)) for number, start, end in units]
+        return cls(units, dict(postings), ended, empty)
 
-    def choose(self, claim: str, *, limit: int, cited: Collection[int] = ()) -> list[Window]:
+    def choose(self, claim: str, *, limit: int, cited: Collection[int] = (), all_pairs: bool = True) -> list[Window]:
         """The windows of one and two sentences most likely to decide a claim, best first.
 
         Args:
             claim: The claim's scoring text.
             limit: Sentences considered; at most three windows come of each.
             cited: Indices of passages the claim cites; the best sentence of each is always considered.
+            all_pairs: Join every sentence with its neighbours; otherwise only what no full stop separates, such
+                as a title and the sentence under it.
 
         Returns:
             Windows in a stable order: score, then shorter, then place.
@@ -85,14 +89,16 @@ class WindowIndex:
         found: dict[tuple[int, int, int], float] = {}
         for unit in chosen:
             for first, last in ((unit, unit), (unit - 1, unit), (unit, unit + 1)):
-                if first >= 0 and last < len(self.units) and self.units[first][0] == self.units[last][0]:
+                if first < 0 or last >= len(self.units) or self.units[first][0] != self.units[last][0]:
+                    continue
+                if first == last or all_pairs or not self.ended[first]:
                     key = self.units[first][0], self.units[first][1], self.units[last][2]
                     found[key] = max(found.get(key, 0.0), scores[unit])
         windows = [Window(*key, score) for key, score in found.items()]
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
 
     def _scores(self, claim: str) -> dict[int, float]:
-        places_of = {stem: self.postings.get(stem, []) for stem in set(content_stems(clean(claim)))}
+        places_of = {stem: self.postings.get(stem, []) for stem in stems_of(claim)}
         rarest_first = sorted(places_of.items(), key=lambda entry: (len(entry[1]), entry[0]))
         weights = {stem: math.log(1 + len(self.units) / (1 + len(places))) for stem, places in rarest_first}
         total = sum(weights.values()) or 1.0
