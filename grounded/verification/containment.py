@@ -71,6 +71,8 @@ class ContainmentModel:
         if missing > (1.0 - min(self.support_coverage, self.conflict_overlap)) * len(claim.items):
             return _neither(1.0 - missing / len(claim.items), "no source says this in these words")
         window = analyse(text)
+        if len(window.items) < min(self.support_coverage, self.conflict_overlap) * len(claim.items):
+            return _neither(len(window.items) / len(claim.items), "no source says this in these words")
         keys = window_keys(claim, window)
         share = coverage(claim, keys)
         clash = self._clash(window, claim, share)

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,11 +7,11 @@ from hypothesis import strategies as st
 from grounded.verification.claims import draft
 
 
-def claims(answer, titles=()):
+def claims(answer: str, titles: Sequence[str] = ()) -> list[str]:
     return [item.span.slice(answer) for item in draft(answer, titles=titles).drafts if not item.skip]
 
 
-def skipped(answer, titles=()):
+def skipped(answer: str, titles: Sequence[str] = ()) -> dict[str, str]:
     return {item.span.slice(answer): item.skip for item in draft(answer, titles=titles).drafts if item.skip}
 
 
@@ -41,7 +43,7 @@ def skipped(answer, titles=()):
         "https://example.com/handbook",
     ],
 )
-def test_nothing_to_check(sentence):
+def test_nothing_to_check(sentence: str) -> None:
     assert claims(sentence) == []
     assert skipped(sentence)
 
@@ -75,11 +77,11 @@ def test_nothing_to_check(sentence):
         "Die Garantie dauert 24 Monate.",
     ],
 )
-def test_courtesy_never_hides_a_claim(sentence):
+def test_courtesy_never_hides_a_claim(sentence: str) -> None:
     assert claims(sentence)
 
 
-def test_markers_after_the_full_stop_belong_to_the_sentence_before():
+def test_markers_after_the_full_stop_belong_to_the_sentence_before() -> None:
     answer = "The warranty is 24 months. [1] Refunds take 30 days.[2][3]\nIt is free. \n[4]"
     found = [(item.span.slice(answer), [m.numbers for m in item.markers]) for item in draft(answer).drafts]
     assert found == [
@@ -89,14 +91,14 @@ def test_markers_after_the_full_stop_belong_to_the_sentence_before():
     ]
 
 
-def test_abbreviations_do_not_end_a_sentence():
+def test_abbreviations_do_not_end_a_sentence() -> None:
     assert claims("Dr. Smith paid 5 euros, e.g. in Paris. Then he left.") == [
         "Dr. Smith paid 5 euros, e.g. in Paris.",
         "Then he left.",
     ]
 
 
-def test_lists_tables_and_code():
+def test_lists_tables_and_code() -> None:
     answer = "The colours:\n- red [1]\n- blue\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
     assert claims(answer) == ["red [1]", "blue", "| 1 | 2 |"]
 
@@ -112,11 +114,11 @@ def test_lists_tables_and_code():
         ("The tag `<think>` opens it. It is 24 months.", ["The tag `<think>` opens it.", "It is 24 months."]),
     ],
 )
-def test_reasoning_is_never_a_claim(answer, expected):
+def test_reasoning_is_never_a_claim(answer: str, expected: object) -> None:
     assert claims(answer) == expected
 
 
-def test_references_to_known_sources_are_no_claims():
+def test_references_to_known_sources_are_no_claims() -> None:
     assert claims("The warranty is 24 months [1].\n\nSources:\n[1] Handbook, page 3", ["Handbook"]) == [
         "The warranty is 24 months [1]."
     ]
@@ -134,12 +136,12 @@ def test_references_to_known_sources_are_no_claims():
         ("We sell kettles, lids, and cups.", []),
     ],
 )
-def test_compound_sentences_are_split_only_where_safe(sentence, parts):
+def test_compound_sentences_are_split_only_where_safe(sentence: str, parts: list[str]) -> None:
     (item,) = draft(sentence).drafts
     assert [part.span.slice(sentence) for part in item.parts] == parts
 
 
-def test_a_bare_yes_is_carried_by_what_follows():
+def test_a_bare_yes_is_carried_by_what_follows() -> None:
     assert claims("Yes. The warranty is 24 months.") == ["The warranty is 24 months."]
     assert claims("Yes.") == ["Yes."]
 
@@ -175,7 +177,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.lists(FRAGMENTS | st.text(max_size=6), max_size=14).map("".join))
-def test_drafts_are_ordered_slices(answer):
+def test_drafts_are_ordered_slices(answer: str) -> None:
     drafts = draft(answer)
     position = 0
     for item in drafts.drafts:

@@ -24,7 +24,7 @@ NUMBERS = st.lists(st.integers(1, 999), min_size=1, max_size=6, unique=True)
         ("months [1](https://example.com/a).", [("[1](https://example.com/a)", (1,))]),
     ],
 )
-def test_markers_are_read(text, expected):
+def test_markers_are_read(text: str, expected: object) -> None:
     assert [(marker.text, marker.numbers) for marker in markers(text)] == expected
 
 
@@ -46,25 +46,25 @@ def test_markers_are_read(text, expected):
         "(1)",
     ],
 )
-def test_what_only_looks_like_a_marker_is_none(text):
+def test_what_only_looks_like_a_marker_is_none(text: str) -> None:
     assert markers(text) == []
 
 
 @given(NUMBERS)
-def test_parsing_undoes_rendering(numbers):
+def test_parsing_undoes_rendering(numbers: list[int]) -> None:
     (marker,) = markers(f"The warranty is 24 months {render_marker(numbers)}.")
     assert list(marker.numbers) == numbers
     assert render_marker(marker.numbers) == marker.text
 
 
 @pytest.mark.parametrize("numbers", [[], [0], [1000], [3, -1]])
-def test_impossible_numbers_are_not_rendered(numbers):
+def test_impossible_numbers_are_not_rendered(numbers: list[int]) -> None:
     with pytest.raises(ValueError, match="1 to 999"):
         render_marker(numbers)
 
 
 @given(st.text(alphabet=st.sampled_from("ab .\n\t[]^1230,-–【】†`<>/think|é\u200b"), max_size=80))
-def test_stripping_keeps_a_way_back(text):
+def test_stripping_keeps_a_way_back(text: str) -> None:
     found = markers(text)
     assert all(marker.text == text[marker.start : marker.end] for marker in found)
     stripped = strip_markers(text)

@@ -4,28 +4,30 @@ import json
 import random
 import re
 import sys
+from pathlib import Path
+from typing import Any
 
 from grounded.text.sentences import sentences
-from grounded.verification import Verifier
+from grounded.verification import Prepared, Verifier
 from grounded.verification.quantities import quantities
 
 SAMPLE = 300
 
 
-def show(figures):
+def show(figures: object) -> None:
     sys.stdout.write(f"{figures}\n")
 
 
-def load(path):
+def load(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
-def passages(folder):
+def passages(folder: Path) -> list[str]:
     # The rules were written looking at the first part of the file; the rest was held out.
     return [row["text"] for row in load(folder / "groundedness/scifact/corpus.jsonl")[3000:]]
 
 
-def changed_pairs(texts, count):
+def changed_pairs(texts: list[str], count: int) -> list[tuple[str, str, str]]:
     """Sentences with a number, as they are and with that number changed, each with the text it comes from."""
     rng = random.Random(11)
     rng.shuffle(texts)
@@ -41,6 +43,7 @@ def changed_pairs(texts, count):
             continue
         quantity = rng.choice(found)
         number = re.search(r"\d+", sentence[quantity.start : quantity.end])
+        assert number is not None
         start = quantity.start + number.start()
         other = str(int(number.group()) + rng.choice([1, 2, 3, 5, 7]))
         pairs.append((sentence, sentence[:start] + other + sentence[start + len(number.group()) :], text))
@@ -49,12 +52,12 @@ def changed_pairs(texts, count):
     return pairs
 
 
-def worst(prepared, text):
+def worst(prepared: Prepared, text: str) -> str:
     order = ["contradicted", "check_failed", "unsupported", "supported", "not_a_claim"]
     return min((claim.verdict for claim in prepared.report(text).claims), key=order.index)
 
 
-def test_a_changed_number_is_caught_and_the_true_sentence_is_not_accused(shared_data):
+def test_a_changed_number_is_caught_and_the_true_sentence_is_not_accused(shared_data: Path) -> None:
     verifier = Verifier()
     right, wrong = [], []
     for sentence, changed, text in changed_pairs(passages(shared_data), SAMPLE):
@@ -76,7 +79,7 @@ def test_a_changed_number_is_caught_and_the_true_sentence_is_not_accused(shared_
     assert wrong.count("supported") <= 0.01 * len(wrong)
 
 
-def test_a_negated_sentence_is_never_supported(shared_data):
+def test_a_negated_sentence_is_never_supported(shared_data: Path) -> None:
     verifier = Verifier()
     rng = random.Random(5)
     counts = {"contradicted": 0, "unsupported": 0, "supported": 0, "not_a_claim": 0}
@@ -97,7 +100,7 @@ def test_a_negated_sentence_is_never_supported(shared_data):
     assert counts["supported"] <= 0.01 * total
 
 
-def test_on_natural_claims_what_is_supported_is_supported(shared_data):
+def test_on_natural_claims_what_is_supported_is_supported(shared_data: Path) -> None:
     folder = shared_data / "groundedness" / "qcnli_factscore"
     documents = {row["doc_id"]: row["text"] for row in load(folder / "docs.jsonl")}
     rows = load(folder / "claims_flat.jsonl")

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounded.verification.quantities import quantities
+from grounded.verification.quantities import Quantity, quantities
 
 
-def one(text):
+def one(text: str) -> Quantity:
     (found,) = quantities(text)
     return found
 
@@ -38,7 +38,7 @@ def one(text):
         ("K-300", "k-300"),
     ],
 )
-def test_equal_values(mine, theirs):
+def test_equal_values(mine: str, theirs: str) -> None:
     assert one(mine).equals(one(theirs))
 
 
@@ -56,7 +56,7 @@ def test_equal_values(mine, theirs):
         ("9:00", "10:00"),
     ],
 )
-def test_conflicting_values(mine, theirs):
+def test_conflicting_values(mine: str, theirs: str) -> None:
     assert one(mine).conflicts(one(theirs))
     assert not one(mine).equals(one(theirs))
 
@@ -65,12 +65,12 @@ def test_conflicting_values(mine, theirs):
     ("mine", "theirs"),
     [("€5", "$5"), ("12%", "12 percentage points"), ("5 kg", "5 m"), ("K-300", "K-200"), ("3 March 2026", "2026")],
 )
-def test_neither_equal_nor_conflicting(mine, theirs):
+def test_neither_equal_nor_conflicting(mine: str, theirs: str) -> None:
     assert not one(mine).equals(one(theirs))
     assert not one(mine).conflicts(one(theirs))
 
 
-def test_ranges_share_their_unit():
+def test_ranges_share_their_unit() -> None:
     low, high = quantities("10 to 20 kg")
     assert (low.kind, low.values, high.values) == ("weight", (10.0,), (20.0,))
 
@@ -86,16 +86,16 @@ def test_ranges_share_their_unit():
         ("lasts 24 months", ""),
     ],
 )
-def test_bounds(text, bound):
+def test_bounds(text: str, bound: str) -> None:
     assert one(text).bound == bound
 
 
-def test_one_as_a_pronoun_counts_nothing():
+def test_one_as_a_pronoun_counts_nothing() -> None:
     assert quantities("one of the best") == []
 
 
 @given(st.text(alphabet=st.sampled_from("0123456789.,-/: €$%kgmMarch amonths twof'\u00a0年"), max_size=40))
-def test_quantities_are_ordered_slices(text):
+def test_quantities_are_ordered_slices(text: str) -> None:
     position = 0
     for found in quantities(text):
         assert position <= found.start < found.end <= len(text)

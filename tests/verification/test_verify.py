@@ -2,6 +2,8 @@ import json
 import math
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -9,20 +11,20 @@ from hypothesis import strategies as st
 
 from grounded.errors import SourceNotFoundError, UsageError
 from grounded.protocols import Judgement
-from grounded.records import Budget, Message, Passage, Prompt, Span, TemplateRef, VerifierRef
+from grounded.records import Budget, Message, Passage, Prompt, Report, Span, TemplateRef, VerifierRef
 from grounded.verification import AnswerStream, ContainmentModel, Verifier, passages_from, verify
 
 WARRANTY = "Our warranty lasts 24 months from delivery."
 
 
-def verdicts(report):
+def verdicts(report: Report) -> list[str]:
     return [claim.verdict for claim in report.claims]
 
 
 # -- the example of the README ----------------------------------------------------------------------------------------
 
 
-def test_a_supported_claim_carries_its_exact_place():
+def test_a_supported_claim_carries_its_exact_place() -> None:
     report = verify("The warranty is 24 months [1].", [WARRANTY], question="How long is the warranty?")
     (claim,) = report.claims
     assert claim.verdict == "supported"
@@ -34,7 +36,7 @@ def test_a_supported_claim_carries_its_exact_place():
     assert not report.verifier.calibrated
 
 
-def test_a_contradicted_claim_shows_what_contradicts_it():
+def test_a_contradicted_claim_shows_what_contradicts_it() -> None:
     (claim,) = verify("The warranty is 12 months [1].", [WARRANTY]).claims
     assert claim.verdict == "contradicted"
     assert [(e.relation, e.text) for e in claim.evidence] == [("contradicts", WARRANTY)]
@@ -42,7 +44,7 @@ def test_a_contradicted_claim_shows_what_contradicts_it():
     assert [citation.status for citation in claim.citations] == ["wrong_source"]
 
 
-def test_evidence_counts_from_the_start_of_the_document():
+def test_evidence_counts_from_the_start_of_the_document() -> None:
     canonical = f"# Handbook\n\nSome words first. {WARRANTY} More follows."
     start = canonical.index("Some")
     passage = Passage(
@@ -54,7 +56,7 @@ def test_evidence_counts_from_the_start_of_the_document():
     assert (evidence.document_id, evidence.version) == ("d", "v")
 
 
-def test_a_fragment_is_read_with_the_question():
+def test_a_fragment_is_read_with_the_question() -> None:
     assert verdicts(verify("24 months.", [WARRANTY], question="How long is the warranty?")) == ["supported"]
     assert verdicts(verify("24 months.", [WARRANTY], question="How long is the licence?")) == ["unsupported"]
     assert verdicts(verify("24 months.", [WARRANTY])) == ["unsupported"]
@@ -62,13 +64,13 @@ def test_a_fragment_is_read_with_the_question():
     assert verdicts(verify("24 months.", [WARRANTY], history=history)) == ["supported"]
 
 
-def test_a_pronoun_needs_its_subject_near_the_evidence():
+def test_a_pronoun_needs_its_subject_near_the_evidence() -> None:
     source = "The licence is new. It lasts 24 months."
     assert verdicts(verify("The licence is new. It lasts 24 months.", [source])) == ["supported", "supported"]
     assert verdicts(verify("The kettle is new. It lasts 24 months.", [source]))[1] == "unsupported"
 
 
-def test_yesterday_counts_from_the_reference_date():
+def test_yesterday_counts_from_the_reference_date() -> None:
     source = "The shop opened on 3 March 2026."
     day = date(2026, 3, 4)
     assert verdicts(verify("The shop opened yesterday.", [source], reference_date=day)) == ["supported"]
@@ -78,7 +80,7 @@ def test_yesterday_counts_from_the_reference_date():
 # -- citations --------------------------------------------------------------------------------------------------------
 
 
-def test_every_marker_is_judged():
+def test_every_marker_is_judged() -> None:
     answer = "Hello [1]. The warranty lasts 24 months from delivery [1][2][1][7][^x]."
     report = verify(answer, [WARRANTY, "Refunds take 30 days."])
     assert [(c.marker, c.number, c.status) for c in report.citations] == [
@@ -99,7 +101,7 @@ OLD = {"text": "The warranty lasts 12 months.", "title": "Handbook 2023", "docum
 NEW = {"text": "The warranty lasts 24 months.", "title": "Handbook 2024", "document_id": "new"}
 
 
-def test_sources_in_force_that_disagree_are_a_conflict():
+def test_sources_in_force_that_disagree_are_a_conflict() -> None:
     (claim,) = verify("The warranty lasts 24 months.", [OLD, NEW]).claims
     assert (claim.verdict, claim.conflict) == ("contradicted", True)
     assert {e.relation for e in claim.evidence} == {"supports", "contradicts"}
@@ -114,7 +116,9 @@ def test_sources_in_force_that_disagree_are_a_conflict():
     ],
 )
 @pytest.mark.parametrize("turn", [1, -1])
-def test_the_source_in_force_decides_and_the_other_is_shown(old, new, turn):
+def test_the_source_in_force_decides_and_the_other_is_shown(
+    old: dict[str, str], new: dict[str, str], turn: int
+) -> None:
     sources = [old, new][::turn]
     day = date(2026, 1, 1)
     (right,) = verify("The warranty lasts 24 months.", sources, reference_date=day).claims
@@ -126,14 +130,14 @@ def test_the_source_in_force_decides_and_the_other_is_shown(old, new, turn):
     assert [e.title for e in wrong.evidence] == ["Handbook 2024", "Handbook 2023"]
 
 
-def test_a_source_out_of_force_alone_supports_nothing():
+def test_a_source_out_of_force_alone_supports_nothing() -> None:
     (claim,) = verify("The warranty lasts 12 months.", [{**OLD, "effective_to": "2024-01-01"}]).claims
     assert claim.verdict == "unsupported"
     assert "no longer in force since 2024-01-01" in claim.reason
     assert [e.relation for e in claim.evidence] == ["supports"]
 
 
-def test_documents_that_replace_each_other_are_both_in_force():
+def test_documents_that_replace_each_other_are_both_in_force() -> None:
     (claim,) = verify(
         "The warranty lasts 24 months.", [{**OLD, "supersedes": "new"}, {**NEW, "supersedes": "old"}]
     ).claims
@@ -143,7 +147,7 @@ def test_documents_that_replace_each_other_are_both_in_force():
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_worst_part_decides():
+def test_the_worst_part_decides() -> None:
     answer = "The kettle is red, and the warranty lasts 12 months [1]."
     (claim,) = verify(answer, ["The kettle is red.", WARRANTY]).claims
     assert [part.verdict for part in claim.parts] == ["supported", "contradicted"]
@@ -203,7 +207,7 @@ def test_the_worst_part_decides():
         ("The guarantee period amounts to two years.", "The warranty lasts 24 months.", "unsupported"),
     ],
 )
-def test_adversarial_pairs(source, claim, expected):
+def test_adversarial_pairs(source: str, claim: str, expected: object) -> None:
     assert verdicts(verify(claim, [source])) == [expected]
 
 
@@ -216,13 +220,13 @@ class FakeModel:
 
     answer: object
     calibrated: bool = False
-    calls: list = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
 
     @property
-    def ref(self):
+    def ref(self) -> VerifierRef:
         return VerifierRef(name="fake", version="1", calibrated=self.calibrated)
 
-    def judge(self, pairs):
+    def judge(self, pairs: Any) -> Any:
         self.calls.append(len(pairs))
         if isinstance(self.answer, BaseException):
             raise self.answer
@@ -248,7 +252,7 @@ YES = Judgement(0.97, 0.01, 0.02)
         lambda pairs: [Judgement(0.9, 0.9, 0.9)] * len(pairs),
     ],
 )
-def test_a_model_that_fails_supports_nothing(answer):
+def test_a_model_that_fails_supports_nothing(answer: Any) -> None:
     report = verify(f"{WARRANTY[:-1]} [1]. Hello!", [WARRANTY], verifier=FakeModel(answer, calibrated=True))
     assert verdicts(report) == ["check_failed", "not_a_claim"]
     assert (report.groundedness, report.complete, report.citation_precision) == (0.0, False, 0.0)
@@ -256,8 +260,8 @@ def test_a_model_that_fails_supports_nothing(answer):
     assert (report.claims[0].support, report.claims[0].score) == (None, None)
 
 
-def test_one_poisonous_claim_does_not_spoil_the_others():
-    def judge(pairs):
+def test_one_poisonous_claim_does_not_spoil_the_others() -> None:
+    def judge(pairs: Any) -> Any:
         if any("poison" in claim for _, claim in pairs):
             raise ValueError("poison")
         return [YES] * len(pairs)
@@ -266,14 +270,14 @@ def test_one_poisonous_claim_does_not_spoil_the_others():
     assert verdicts(report) == ["supported", "check_failed"]
 
 
-def test_a_dead_model_is_not_asked_for_every_claim():
+def test_a_dead_model_is_not_asked_for_every_claim() -> None:
     model = FakeModel(RuntimeError("dead"))
     report = verify("The kettle is green. " * 50, ["A kettle."], verifier=model)
     assert set(verdicts(report)) == {"check_failed"}
     assert len(model.calls) <= 4
 
 
-def test_no_model_overrules_a_different_number_or_plain_containment():
+def test_no_model_overrules_a_different_number_or_plain_containment() -> None:
     model = FakeModel(lambda pairs: [YES] * len(pairs), calibrated=True)
     report = verify("The warranty is 12 months.", [WARRANTY], verifier=model)
     assert verdicts(report) == ["contradicted"]
@@ -281,7 +285,7 @@ def test_no_model_overrules_a_different_number_or_plain_containment():
     assert verdicts(verify(WARRANTY, [WARRANTY], verifier=no)) == ["supported"]
 
 
-def test_a_calibrated_model_gives_probabilities():
+def test_a_calibrated_model_gives_probabilities() -> None:
     model = FakeModel(lambda pairs: [YES] * len(pairs), calibrated=True)
     (claim,) = verify(
         "The guarantee runs for two years.", [f"{WARRANTY} The guarantee."], verifier=Verifier(model)
@@ -292,7 +296,7 @@ def test_a_calibrated_model_gives_probabilities():
 # -- edges ------------------------------------------------------------------------------------------------------------
 
 
-def test_formulas_at_their_edges():
+def test_formulas_at_their_edges() -> None:
     for answer in ("", "   ", "Hello!", "<think>It is 5 months."):
         report = verify(answer, [WARRANTY])
         assert (report.groundedness, report.complete) == (None, True)
@@ -303,7 +307,7 @@ def test_formulas_at_their_edges():
     assert nothing.warnings
 
 
-def test_unreadable_sources_are_named():
+def test_unreadable_sources_are_named() -> None:
     report = verify("The warranty is 24 months [3].", ["  \n", "\x00\x01\x02", WARRANTY])
     assert verdicts(report) == ["supported"]
     assert report.warnings == ("Source 1 has no readable text.", "Source 2 has no readable text.")
@@ -318,27 +322,28 @@ def test_unreadable_sources_are_named():
         "The warranty is ２４ months.",
     ],
 )
-def test_invisible_and_decorated_text_is_read_as_people_see_it(hidden):
+def test_invisible_and_decorated_text_is_read_as_people_see_it(hidden: str) -> None:
     wrong = hidden.replace("24", "12").replace("２４", "１２")
     assert verify(hidden, [WARRANTY]).claims[0].verdict == "supported"
     assert verify(wrong, [WARRANTY]).claims[0].verdict == "contradicted"
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"bytes", [None], [b"bytes"], [{"title": "no text"}], [object()], {"a": 1}])
-def test_wrong_sources_are_refused(wrong):
+def test_wrong_sources_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         verify("x", wrong)
 
 
-def test_wrong_arguments_are_refused(tmp_path):
+def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
+    wrong: Any = 5
     with pytest.raises(UsageError, match="flag"):
         verify("x", [], policy="burn")
     with pytest.raises(UsageError):
-        verify(None, [])
+        verify(wrong, [])
     with pytest.raises(UsageError):
-        verify("x", [], question=5)
+        verify("x", [], question=wrong)
     with pytest.raises(UsageError):
-        verify("x", [], verifier=object())
+        verify("x", [], verifier=wrong)
     with pytest.raises(UsageError, match="YYYY"):
         verify("x", [{"text": "y", "effective_from": "soon"}])
     with pytest.raises(SourceNotFoundError):
@@ -351,16 +356,16 @@ def test_wrong_arguments_are_refused(tmp_path):
 @dataclass
 class LangChainLike:
     page_content: str
-    metadata: dict
+    metadata: dict[str, str]
 
 
 @dataclass
 class NodeLike:
     text: str
-    metadata: dict
+    metadata: dict[str, str]
     node_id: str = "node-1"
 
-    def get_content(self):
+    def get_content(self) -> str:
         return self.text
 
 
@@ -370,7 +375,7 @@ class NodeWithScoreLike:
     score: float = 0.5
 
 
-def test_other_libraries_documents_are_read():
+def test_other_libraries_documents_are_read() -> None:
     found = passages_from(
         [
             LangChainLike("a", {"source": "a.pdf", "title": "A"}),
@@ -391,7 +396,7 @@ def test_other_libraries_documents_are_read():
     assert found[3].id == "i"
 
 
-def test_a_saved_prompt_is_a_source(tmp_path):
+def test_a_saved_prompt_is_a_source(tmp_path: Path) -> None:
     prompt = Prompt(
         messages=(),
         passages=passages_from([WARRANTY]),
@@ -419,7 +424,7 @@ STREAMED = (
 
 
 @pytest.mark.parametrize("size", [1, 3, 17, 1000])
-def test_streamed_claims_are_those_of_the_whole(size):
+def test_streamed_claims_are_those_of_the_whole(size: int) -> None:
     prepared = Verifier().prepare([WARRANTY, "The kettle is red."], question="How long is the warranty?")
     stream = AnswerStream(prepared)
     given = [claim for at in range(0, len(STREAMED), size) for claim in stream.feed(STREAMED[at : at + size])]
@@ -469,7 +474,9 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
 
 @given(answer=TEXTS, sources=st.lists(TEXTS, max_size=3), offset=st.integers(0, 5))
 @example(answer="The warranty is 24 months.", sources=["\ud800 The warranty is 24 months."], offset=2)
-def test_spans_slice_back_and_nothing_is_supported_without_evidence(answer, sources, offset):
+def test_spans_slice_back_and_nothing_is_supported_without_evidence(
+    answer: Any, sources: list[str], offset: int
+) -> None:
     passages = [
         Passage(id=str(n), title=f"T{n}", text=text, span=Span(start=offset, end=offset + len(text)))
         for n, text in enumerate(sources)
@@ -488,7 +495,7 @@ def test_spans_slice_back_and_nothing_is_supported_without_evidence(answer, sour
     assert not any(claim.is_supported and claim.score is None for claim in failing.claims)
 
 
-def test_the_containment_model_judges_pairs_in_order():
+def test_the_containment_model_judges_pairs_in_order() -> None:
     judged = ContainmentModel().judge(
         [(WARRANTY, "The warranty is 24 months."), (WARRANTY, "The warranty is 12 months.")]
     )
@@ -500,7 +507,7 @@ def test_the_containment_model_judges_pairs_in_order():
 # -- size -------------------------------------------------------------------------------------------------------------
 
 
-def test_long_answers_and_many_passages_stay_linear():
+def test_long_answers_and_many_passages_stay_linear() -> None:
     answer = "The warranty is 24 months [1]. " * 3300
     assert len(answer) > 100_000
     assert verify(answer, [WARRANTY]).groundedness == 1.0
