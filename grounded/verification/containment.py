@@ -11,7 +11,12 @@ from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
 
 SUPPORT_COVERAGE = 0.9
-"""Share of a claim's content that must stand, in order, in one window. See ``benchmarks`` for how it was chosen."""
+"""Share of a claim's content that must stand, in order, in one window.
+
+Measured on Fool Me Twice (2,549 adversarial claims): at 0.85, 5 of 23 claims called supported were refuted ones
+with a changed adjective; at 0.9, with the checks of what lies between the words, 1 of 15. Between verbatim sentences
+and their number-changed copies it makes no difference.
+"""
 CONFLICT_OVERLAP = 0.9
 """Share of a claim, its differing value counted as found, before that value is a conflict."""
 LEAST_ITEMS = 2
