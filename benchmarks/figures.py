@@ -59,7 +59,8 @@ def main() -> None:
     passages[2] += "The warranty on kettles lasts 36 months from the day of delivery."
     answer = (
         "The warranty on kettles lasts 36 months from the day of delivery [3]. It covers faults in material [1]. "
-        "Express delivery costs 9 euros. The seal of the lid is made of silver. The kettle covers the heating element [2]."
+        "Express delivery costs 9 euros. The seal of the lid is made of silver. "
+        "The kettle covers the heating element [2]."
     )
     line(
         "verify, 5 sentences x 5 passages of 200 words",

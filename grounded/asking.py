@@ -356,7 +356,6 @@ def _with_model(ref: GeneratorRef, model: str) -> GeneratorRef:
 
 
 def _notes(report: Report) -> tuple[str, ...]:
-    """What the sources say against a sentence although it stands."""
-    return tuple(
-        dict.fromkeys(c.reason for c in report.supported if any(e.relation == "contradicts" for e in c.evidence))
-    )
+    """What a source out of force says against a sentence that stands."""
+    against = (e for claim in report.supported for e in claim.evidence if e.relation == "contradicts")
+    return tuple(dict.fromkeys(f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in against))

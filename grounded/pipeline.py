@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from grounded.ingestion.sync import Progress
     from grounded.retrieval.search import SearchResult
 
+SEARCH_RETRIES = 2
 BUILT_IN_KEYS = frozenset({"tenant", "source", "document_id", "principals"})
 
 
@@ -402,7 +403,9 @@ class KnowledgeBase:
             raise UsageError(f"k must be at least 1, not {k}.")
         conditions = conditions_from(where)
         self._check_keys(conditions)
-        with telemetry.stage("search", k=k):
+        condition = AllOf(conditions=(visible_to(viewer), *conditions))
+
+        def once() -> SearchResult:
             return search(
                 query,
                 embedder=self._embedder,
@@ -410,8 +413,17 @@ class KnowledgeBase:
                 lookup=lambda ids: self._ledger.passages(ids, viewer),
                 slice_text=self._ledger.slice_text,
                 k=k,
-                condition=AllOf(conditions=(visible_to(viewer), *conditions)),
+                condition=condition,
             )
+
+        with telemetry.stage("search", k=k):
+            revision, result = self._ledger.revision, once()
+            # A commit between store and ledger could hide a document that is being updated.
+            for _ in range(SEARCH_RETRIES):
+                if self._ledger.revision == revision:
+                    break
+                revision, result = self._ledger.revision, once()
+        return result
 
     def _asking(self) -> Asking:
         from grounded.asking import Asking

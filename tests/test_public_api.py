@@ -42,7 +42,9 @@ def test_import_is_light() -> None:
 
 
 def test_records_and_errors_stay_light_too() -> None:
-    loaded = modules_after("from grounded import Answer, Report, GroundedError; import grounded.protocols, grounded.registry")
+    loaded = modules_after(
+        "from grounded import Answer, Report, GroundedError; import grounded.protocols, grounded.registry"
+    )
     assert {name.partition(".")[0] for name in loaded}.isdisjoint(FORBIDDEN)
 
 

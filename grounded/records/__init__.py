@@ -44,7 +44,7 @@ from grounded.records.filters import (
     conditions_from,
     keys_of,
 )
-from grounded.records.locators import Locator, Segment, locate, places
+from grounded.records.locators import Locator, Segment, locate, place_of, places
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
 from grounded.records.verdicts import (
@@ -128,6 +128,7 @@ __all__ = [
     "groundedness_of",
     "keys_of",
     "locate",
+    "place_of",
     "places",
     "worst_verdict",
 ]

@@ -109,15 +109,21 @@ def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
 
 
 def place_of(title: str, locators: tuple[Locator, ...]) -> str:
-    """A short text for people: the document's title and the places in it, the title not said twice."""
-    shown = tuple(_below(title, locator) for locator in locators)
+    """A short text for people: the document's title and the places in it, no name said twice."""
+    sheets = {locator.fields["sheet"] for locator in locators if locator.kind == "sheet_row"}
+    shown = (_below(title, sheets, locator) for locator in locators)
     return " · ".join(filter(None, (title, places(tuple(each for each in shown if each is not None)))))
 
 
-def _below(title: str, locator: Locator) -> Locator | None:
-    if locator.kind != "heading" or locator.fields["path"][:1] != (title,):
+def _below(title: str, sheets: set[str], locator: Locator) -> Locator | None:
+    """A heading without what the title or the row beside it says already; None when nothing is left."""
+    if locator.kind != "heading":
         return locator
-    path = locator.fields["path"][1:]
+    path = locator.fields["path"]
+    if path[:1] == (title,):
+        path = path[1:]
+    if len(path) == 1 and path[0] in sheets:
+        path = ()
     return Locator(kind="heading", path=path) if path else None
 
 

@@ -79,6 +79,6 @@ def summary(report: Report) -> list[tuple[str, str]]:
         ("Sentences", counts(report)),
         ("Groundedness", percent(report.groundedness) + ("" if report.complete else " (incomplete: a check failed)")),
         ("Citation precision", percent(report.citation_precision)),
-        ("Citation recall", percent(report.citation_recall)),
+        ("Citation recall", percent(report.citation_recall if report.citations else None)),
         ("Verifier", f"{verifier.name} {verifier.version}{'' if verifier.calibrated else ', not calibrated'}"),
     ]

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grounded.records import Answer, Citation, Claim, Evidence, Passage, Prompt, Report, Verdict
-from grounded.render.common import SYMBOLS, WORDS, harmless, on_one_line, pieces, summary
+from grounded.render.common import SYMBOLS, WORDS, counts, harmless, on_one_line, pieces, summary
 
 STYLES: dict[Verdict, str] = {
     "supported": "green",
@@ -78,29 +78,44 @@ def report_terminal(report: Report) -> RenderableType:
         parts.append(Text())
     if report.citations:
         parts += [Text("Citations", style="bold"), citations_terminal(report.citations), Text()]
-    figures = Table(box=None, padding=(0, 1), show_header=False)
-    for label, value in summary(report):
-        figures.add_row(Text(label, style="dim"), Text(value))
-    parts.append(figures)
+    figures = [f"{label.lower()} {value}" for label, value in summary(report)[1:] if value != "–"]
+    parts.append(Text(" · ".join([counts(report), *figures]), style="dim"))
     parts.extend(Text(f"Warning: {on_one_line(warning)}", style="yellow") for warning in report.warnings)
     return Group(*parts)
 
 
 def answer_terminal(answer: Answer) -> RenderableType:
-    """An answer with its citations and what the verifier found, or the reason why there is none."""
-    parts: list[RenderableType] = []
+    """An answer with its citations and what the verifier says, or the reason why there is none."""
+    notes = [Text(f"  note: {on_one_line(note)}", style="cyan") for note in answer.notes]
+    return Group(*_said(answer), *notes, Text(f"  {_standing(answer)}", style="dim"))
+
+
+def _said(answer: Answer) -> list[RenderableType]:
     if not answer.answered:
-        parts += [
-            Text(f"No answer: {answer.outcome.replace('_', ' ')}", style="bold yellow"),
-            Text(harmless(answer.text)),
-        ]
-    elif answer.report is None:
-        parts += [Text(harmless(answer.text)), Text("not verified", style="yellow")]
-    else:
-        parts.append(report_terminal(answer.report))
-    parts.extend(Text(on_one_line(note), style="cyan") for note in answer.notes)
-    parts.append(Text(on_one_line(answer.generator.label), style="dim"))
-    return Group(*parts)
+        return [Text(f"⊘ {harmless(answer.text)}", style="yellow")]
+    if answer.report is None:
+        return [Text(harmless(answer.text))]
+    worst = answer.report.worst(len(answer.report.claims))
+    claims = [Padding(claim_terminal(claim), (0, 0, 0, 2)) for claim in worst]
+    citations = [Padding(_citation(citation), (0, 0, 0, 2)) for citation in answer.citations]
+    return [answer_text(answer.report), *claims, *citations]
+
+
+def _standing(answer: Answer) -> str:
+    """One line: what became of it, and who wrote it."""
+    checked = counts(answer.report) if answer.report else "not verified"
+    outcome = checked if answer.answered else answer.outcome.replace("_", " ")
+    return f"{outcome} · {on_one_line(answer.generator.label)}"
+
+
+def _citation(citation: Citation) -> RenderableType:
+    """One marker: where it leads and the words there."""
+    style = "green" if citation.status == "correct" else "bold yellow"
+    sign = "" if citation.status == "correct" else f" {citation.status.replace('_', ' ')}"
+    place = citation.evidence[0].place() if citation.evidence else citation.title or "no such source"
+    line = Text.assemble((on_one_line(citation.marker), style), (sign, style), " ", (on_one_line(place), "bold"))
+    quotes: list[RenderableType] = [Text(f"    “{_quote(e.text)}”", style="dim") for e in citation.evidence[:1]]
+    return Group(line, *quotes)
 
 
 def passages_terminal(passages: Sequence[Passage]) -> RenderableType:

@@ -34,6 +34,7 @@ from grounded.records import (
     document_id,
     groundedness_of,
     locate,
+    place_of,
     places,
     worst_verdict,
 )
@@ -244,6 +245,14 @@ def test_runs_of_places_are_named_as_one() -> None:
     pages = tuple(Locator(kind="page", number=number) for number in (1, 2))
     assert places((*pages, *rows)) == "pages 1–2 · Prices rows 2–4 · Prices row 7"
     assert places(()) == ""
+
+
+def test_a_place_says_no_name_twice() -> None:
+    row = Locator(kind="sheet_row", sheet="Prices", row=4)
+    section = Locator(kind="heading", path=("Terms", "Kettles"))
+    assert place_of("list.xlsx", (Locator(kind="heading", path=("Prices",)), row)) == "list.xlsx · Prices row 4"
+    assert place_of("Terms", (section,)) == "Terms · Kettles"
+    assert place_of("Terms", (Locator(kind="heading", path=("Terms",)),)) == "Terms"
 
 
 def test_viewers_see_what_is_open_and_what_is_theirs() -> None:

@@ -43,9 +43,7 @@ def test_list_items_lose_their_markers() -> None:
 
 
 def test_rows_tables_headings_and_code_are_units() -> None:
-    text = (
-        "# A. Title\nproduct: K1; price: 3. 5\nproduct: K2; price: 4\n| a. B | c |\n```\nx = 1. Y\n```\nEnd."
-    )
+    text = "# A. Title\nproduct: K1; price: 3. 5\nproduct: K2; price: 4\n| a. B | c |\n```\nx = 1. Y\n```\nEnd."
     assert split(text) == [
         "A. Title",
         "product: K1; price: 3.",
