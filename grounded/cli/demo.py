@@ -68,7 +68,12 @@ def _tell(
     console.print(report_terminal(caught))
 
     names = ", ".join(sorted(path.name for path in handbook().iterdir()))
-    _scene(console, "What it was checked against", f"{ingested.documents} files, read without any server: {names}.")
+    _scene(
+        console,
+        "Ingest",
+        f"What it was checked against, read without any server: {ingested.documents} files, "
+        f"{ingested.chunks_embedded} chunks. {names}.",
+    )
 
     _scene(console, "Four questions", "Each answer is a quote; each citation names the file and the place in it.")
     for question, answer in zip(QUESTIONS, plain, strict=True):

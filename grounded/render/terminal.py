@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -86,7 +88,7 @@ def report_terminal(report: Report) -> RenderableType:
 
 def answer_terminal(answer: Answer) -> RenderableType:
     """An answer with its citations and what the verifier says, or the reason why there is none."""
-    notes = [Text(f"  note: {on_one_line(note)}", style="cyan") for note in answer.notes]
+    notes = [Padding(Text(f"note: {on_one_line(note)}", style="cyan"), (0, 0, 0, 2)) for note in answer.notes]
     return Group(*_said(answer), *notes, Text(f"  {_standing(answer)}", style="dim"))
 
 
@@ -113,8 +115,10 @@ def _citation(citation: Citation) -> RenderableType:
     style = "green" if citation.status == "correct" else "bold yellow"
     sign = "" if citation.status == "correct" else f" {citation.status.replace('_', ' ')}"
     place = citation.evidence[0].place() if citation.evidence else citation.title or "no such source"
-    line = Text.assemble((on_one_line(citation.marker), style), (sign, style), " ", (on_one_line(place), "bold"))
-    quotes: list[RenderableType] = [Text(f"    “{_quote(e.text)}”", style="dim") for e in citation.evidence[:1]]
+    file = PurePosixPath(unquote(urlsplit(citation.uri).path)).name
+    named = f"  {on_one_line(file)}" if file and file not in place else ""
+    line = Text.assemble((on_one_line(citation.marker), style), (sign, style), " ", (on_one_line(place), "bold"), named)
+    quotes = [Padding(Text(f"“{_quote(e.text)}”", style="dim"), (0, 0, 0, 4)) for e in citation.evidence[:1]]
     return Group(line, *quotes)
 
 
