@@ -32,11 +32,9 @@ def milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
     return statistics.median(times)
 
 
-def import_figures() -> tuple[float, int]:
-    """Median seconds of ``import grounded`` beyond a bare interpreter, and the modules it loads."""
-    code = (
-        "import time, sys; t = time.perf_counter(); import grounded; print(time.perf_counter() - t, len(sys.modules))"
-    )
+def import_figures(statement: str) -> tuple[float, int]:
+    """Median seconds of an import beyond a bare interpreter, and the modules there are after it."""
+    code = f"import time, sys; t = time.perf_counter(); {statement}; print(time.perf_counter() - t, len(sys.modules))"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(9)]
     seconds, modules = zip(*(run.stdout.split() for run in runs), strict=True)
     return statistics.median(map(float, seconds)), int(modules[0])
