@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from grounded.errors import TemplateError, UsageError
+from grounded.errors import UsageError
 from grounded.prompting.budget import (
     DEFAULT_RESERVE,
     HISTORY_SHARE,
@@ -24,15 +21,17 @@ from grounded.prompting.budget import (
     meter_for,
     window_of,
 )
-from grounded.prompting.evidence import NO_SOURCES, closing, opening
+from grounded.prompting.evidence import NO_SOURCES
+from grounded.prompting.frame import Fixed, Request, fixed_parts
 from grounded.prompting.history import Turn, newest, turns_of
+from grounded.prompting.layouts import LayoutName, QuestionPosition, check_position, layout_of
 from grounded.prompting.loading import DEFAULT_TEMPLATE, load_template
+from grounded.prompting.marking import Mode, modes_of
 from grounded.prompting.selection import Chosen, Selection, select
 from grounded.prompting.spotlight import neutralise
 from grounded.prompting.templates import Template
 from grounded.records import Budget, Dropped, Message, Passage, Prompt, PromptWarning
-from grounded.text.tokens import Encoding
-from grounded.text.tokens import encoding as shipped_encoding
+from grounded.records.documents import Trust
 
 _NONCE = re.compile(r"[0-9A-Za-z]{8,64}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -50,6 +49,10 @@ def build_prompt(
     encoding: str | TokenCounter | None = None,
     nonce: str | None = None,
     variables: Mapping[str, object] | None = None,
+    layout: LayoutName = "xml",
+    question_position: QuestionPosition = "after",
+    spotlight: Mode | Mapping[Trust, Mode] = "delimit",
+    quarantine: bool = False,
 ) -> Prompt:
     """Messages ready for any model. Calls none.
 
@@ -75,6 +78,11 @@ def build_prompt(
         nonce: The boundary code, 8 to 64 letters and digits; by default a random one. Same inputs and same nonce
             give the same bytes.
         variables: Values of the template's variables.
+        layout: ``xml`` (the template's own), ``numbered`` or ``quote_first``; ``parse_answer`` reads the reply.
+        question_position: ``after`` the sources, ``before`` them, or ``both``.
+        spotlight: How sources are shown: ``delimit``, ``datamark`` or ``encode``, or one of these by trust, such as
+            ``{"untrusted": "datamark"}``. Results of tools in ``history`` are always delimited.
+        quarantine: Leave out untrusted passages in which something was flagged, and list them as dropped.
 
     Returns:
         A prompt whose ``[n]`` is ``passages[n-1]``, with only the passages that were kept.
@@ -87,22 +95,40 @@ def build_prompt(
     _check_question(question)
     if isinstance(passages, str):
         raise UsageError("passages must be a list.", fix="Wrap the text in a list: [text].")
-    code = _checked_nonce(nonce)
+    check_position(question_position)
     loaded = load_template(template)
-    values = loaded.values(variables)
+    request = Request(
+        template=loaded,
+        values=loaded.values(variables),
+        question=question,
+        position=question_position,
+        layout=layout_of(layout, loaded.component("evidence")),
+        nonce=_checked_nonce(nonce),
+        modes=modes_of(spotlight),
+        sources=len(passages),
+    )
     limit = window_of(model) if window is None else window
-    available = check_limits(limit, reserve)
-    meter = meter_for(model, encoding)
+    return _build(request, passages, history, limit, reserve, meter_for(model, encoding), quarantine)
 
-    fixed = _fixed(loaded, values, question, code, len(passages), meter)
+
+def _build(
+    request: Request,
+    passages: Sequence[Passage | str],
+    history: Sequence[Message | Mapping[str, str]],
+    limit: int,
+    reserve: int,
+    meter: Meter,
+    quarantine: bool,
+) -> Prompt:
+    available = check_limits(limit, reserve)
+    fixed = fixed_parts(request, meter)
     needed = fixed.tokens + meter.counter.count(NO_SOURCES)
     check_required(needed + meter.margin(needed), available)
     room = meter.room(available) - fixed.tokens
-    turns = turns_of(history, code, meter)
+    turns = turns_of(history, request.nonce, meter)
     recent = newest(turns, int(room * HISTORY_SHARE))
     evidence_room = room - sum(turn.size for turn in turns[len(turns) - recent :])
-    layout = loaded.component("evidence")
-    selection = select(passages, evidence_room, layout=layout, values=values, nonce=code, meter=meter)
+    selection = select(passages, evidence_room, request=request, meter=meter, quarantine=quarantine)
     evidence = _settle(fixed, selection, evidence_room, meter)
     past = turns[len(turns) - newest(turns, room - evidence.tokens) :]
     total = fixed.tokens + evidence.tokens + sum(turn.size for turn in past)
@@ -111,7 +137,7 @@ def build_prompt(
     return Prompt(
         messages=_messages(fixed, past, evidence),
         passages=tuple(chosen.passage for chosen in evidence.kept),
-        question=question,
+        question=request.question,
         budget=Budget(
             limit=limit,
             reserved=reserve,
@@ -120,33 +146,12 @@ def build_prompt(
             exact=meter.exact,
             encoding=meter.counter.name,
         ),
-        warnings=(*_question_warnings(question), *selection.warnings, *evidence.warnings),
-        template=loaded.ref,
-        nonce=code,
+        warnings=(*_request_warnings(request), *selection.warnings, *evidence.warnings),
+        template=request.template.ref,
+        nonce=request.nonce,
+        layout=request.layout.name,
+        spotlight=_spotlight(request, evidence),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fixed:
-    """The parts that are always there.
-
-    Attributes:
-        head: The user message up to the first source; ends with a line feed.
-        tail: The user message after the last source; holds the question.
-        task_tokens: Head and tail without the question.
-    """
-
-    system: str
-    head: str
-    tail: str
-    system_tokens: int
-    task_tokens: int
-    question_tokens: int
-
-    @property
-    def tokens(self) -> int:
-        """All of it, with the overhead of two messages and the reply."""
-        return self.system_tokens + self.task_tokens + self.question_tokens + 2 * MESSAGE_TOKENS + REPLY_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,51 +171,7 @@ class _Evidence:
         return tuple(warning for chosen in self.kept for warning in chosen.warnings)
 
 
-def _fixed(
-    template: Template, values: Mapping[str, Any], question: str, nonce: str, sources: int, meter: Meter
-) -> _Fixed:
-    key = _SystemKey(template, template.ref.hash, json.dumps(values, default=str, sort_keys=True), values)
-    system = _system(key)
-    head, tail = _frame(template, values, question, nonce, sources)
-    frame = meter.counter.count(head) + meter.counter.count(tail)
-    asked = min(frame, meter.counter.count(question))
-    return _Fixed(system, head, tail, _count_static(system, meter), frame - asked, asked)
-
-
-@dataclass(frozen=True)
-class _SystemKey:
-    """A template with values, known by its hash."""
-
-    template: Template = field(compare=False)
-    hash: str
-    key: str
-    values: Mapping[str, Any] = field(compare=False)
-
-
-@lru_cache(maxsize=128)
-def _system(key: _SystemKey) -> str:
-    return key.template.system(key.values)
-
-
-def _frame(template: Template, values: Mapping[str, Any], question: str, nonce: str, sources: int) -> tuple[str, str]:
-    """The user message before and after the sources, boundary included."""
-    slot = "(sources)"
-    while slot in question or any(slot in str(value) for value in values.values()):
-        slot += ")"
-    task = template.component("task")
-    fields = {**values, "no_answer": template.no_answer, "question": question, "sources": sources, "evidence": slot}
-    before, found, after = task.render(fields).partition(slot)
-    if not found or slot in after or question not in before + after:
-        raise TemplateError(
-            f"{task.file}:1: the task must hold evidence exactly once, and the question unchanged.",
-            fix="Write {{ evidence }} on a line of its own and {{ question }} without a filter.",
-        )
-    before = f"{before}\n" if before and not before.endswith("\n") else before
-    after = f"\n{after}" if after and not after.startswith("\n") else after
-    return before + opening(nonce), closing(nonce) + after
-
-
-def _settle(fixed: _Fixed, selection: Selection, room: int, meter: Meter) -> _Evidence:
+def _settle(fixed: Fixed, selection: Selection, room: int, meter: Meter) -> _Evidence:
     """The chosen sources with what they really add; a counter whose counts do not add up is asked for the whole."""
     kept, dropped = list(selection.kept), list(selection.dropped)
     lines = all(not chosen.text[0].isspace() and chosen.text[0] != "/" for chosen in kept)
@@ -227,7 +188,7 @@ def _settle(fixed: _Fixed, selection: Selection, room: int, meter: Meter) -> _Ev
         dropped.insert(0, Dropped(part="evidence", what=last.passage.id, tokens=last.tokens, reason="no room left"))
 
 
-def _messages(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple[Message, ...]:
+def _messages(fixed: Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple[Message, ...]:
     user = fixed.head + evidence.text + fixed.tail
     return (
         Message(role="system", content=fixed.system),
@@ -236,7 +197,7 @@ def _messages(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple
     )
 
 
-def _parts(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence, meter: Meter) -> dict[str, int]:
+def _parts(fixed: Fixed, past: Sequence[Turn], evidence: _Evidence, meter: Meter) -> dict[str, int]:
     messages = 2 + sum(len(turn.messages) for turn in past)
     parts = {
         "system": fixed.system_tokens,
@@ -247,18 +208,6 @@ def _parts(fixed: _Fixed, past: Sequence[Turn], evidence: _Evidence, meter: Mete
         "overhead": messages * MESSAGE_TOKENS + REPLY_TOKENS,
     }
     return parts if meter.exact else {**parts, "margin": meter.margin(sum(parts.values()))}
-
-
-def _count_static(text: str, meter: Meter) -> int:
-    """The count of a text that is the same in every request; remembered for the shipped encodings."""
-    return (
-        _count_shipped(text, meter.counter.name) if isinstance(meter.counter, Encoding) else meter.counter.count(text)
-    )
-
-
-@lru_cache(maxsize=128)
-def _count_shipped(text: str, name: str) -> int:
-    return shipped_encoding(name).count(text)
 
 
 def _check_question(question: object) -> None:
@@ -279,9 +228,17 @@ def _checked_nonce(nonce: str | None) -> str:
     return nonce
 
 
-def _question_warnings(question: str) -> tuple[PromptWarning, ...]:
-    """The question stays as it is; what in it imitates structure is reported."""
-    return tuple(
-        PromptWarning(kind=found.kind, message=f"In the question: {found.message}", span=found.span)
-        for found in neutralise(question).findings
+def _request_warnings(request: Request) -> tuple[PromptWarning, ...]:
+    """What the template warns of. The question stays as it is; what in it imitates structure is reported."""
+    return (
+        *(PromptWarning(kind="template", message=message) for message in request.template.warnings),
+        *(
+            PromptWarning(kind=found.kind, message=f"In the question: {found.message}", span=found.span)
+            for found in neutralise(request.question).findings
+        ),
     )
+
+
+def _spotlight(request: Request, evidence: _Evidence) -> tuple[Mode, ...]:
+    modes = tuple(request.modes[chosen.passage.trust] for chosen in evidence.kept)
+    return modes if set(modes) - {"delimit"} else ()

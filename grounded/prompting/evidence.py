@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from grounded.prompting.spotlight import neutralise, neutralise_label
-from grounded.prompting.templates import Component
+from grounded.prompting.layouts import Layout
+from grounded.prompting.marking import Mode, label, mark_of, spotlit
 from grounded.records import Passage, PromptWarning, places
 
 BINARY_SHARE = 0.1
@@ -25,6 +25,7 @@ _VISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 _PLACEHOLDER = re.compile(r"Source \d+")
+_FORMS: dict[Mode, str] = {"delimit": "", "datamark": "marked", "encode": "base64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class Block:
     warnings: tuple[PromptWarning, ...]
 
 
-def opening(nonce: str) -> str:
-    """The line before the sources."""
-    return f"<sources-{nonce}>\n"
+def opening(nonce: str, modes: Collection[Mode] = ()) -> str:
+    """The line before the sources; where some are marked, the mark stands before it."""
+    marked = f"The mark between words is: {mark_of(nonce)}\n" if "datamark" in modes else ""
+    return f"{marked}<sources-{nonce}>\n"
 
 
 def closing(nonce: str) -> str:
@@ -56,32 +58,44 @@ def unfit(passage: Passage) -> tuple[str, str] | None:
 
 
 def block(
-    passage: Passage, number: int, *, layout: Component, values: Mapping[str, Any], note: str, nonce: str
+    passage: Passage,
+    number: int,
+    *,
+    layout: Layout,
+    values: Mapping[str, Any],
+    newer: str | None,
+    nonce: str,
+    mode: Mode = "delimit",
 ) -> Block:
     """Lay out one passage.
 
     Args:
-        passage: Its own text is never changed; what is shown is as long, with imitated structure made harmless.
+        passage: Its own text is never changed; what is shown can be traced to it place for place.
         number: The ``n`` of ``[n]``.
-        layout: The template's evidence component.
+        layout: How sources are laid out.
         values: The template's variables.
-        note: What a model should know of its standing, such as that another document replaces it.
+        newer: Title of the document that replaces the passage's own, which may be empty; None when none does.
         nonce: The boundary code.
+        mode: How its text and labels are shown.
 
     Raises:
         TemplateError: The layout fails.
     """
-    shown = neutralise(passage.text, nonce)
+    shown = spotlit(layout.prepare(passage.text), mode, nonce)
     # Text given without a title was numbered by its place in the input; what counts here is its place in the prompt.
     title = "" if _PLACEHOLDER.fullmatch(passage.title) else passage.title
+
+    def line(text: str) -> str:
+        return label(layout.prepare(text), mode, nonce)
+
     fields = {
         **values,
         "number": number,
-        "title": neutralise_label(title, nonce),
-        "uri": neutralise_label(passage.uri, nonce),
-        "place": neutralise_label(places(passage.locators), nonce),
+        "title": line(title),
+        "uri": line(passage.uri),
+        "place": line(places(passage.locators)),
         "dates": _dates(passage),
-        "note": neutralise_label(note, nonce),
+        "note": "; ".join(filter(None, (_standing(newer, line), _FORMS[mode]))),
         "text": shown.text,
     }
     warnings = [
@@ -91,19 +105,23 @@ def block(
     if shown.more:
         message = f"{shown.more} more places like these in this passage."
         warnings.append(PromptWarning(kind="more", message=message, passage_id=passage.id))
-    return Block(layout.render(fields) + "\n", tuple(warnings))
+    return Block(layout.component.render(fields) + layout.between, tuple(warnings))
 
 
-def notes(passages: Sequence[Passage]) -> list[str]:
-    """For each passage whether another document among them replaces its own; empty when none does."""
+def replacements(passages: Sequence[Passage]) -> list[str | None]:
+    """For each passage the title of the document among them that replaces its own; None when none does."""
     replaced_by = {each.supersedes: each for each in reversed(passages) if each.supersedes}
-    return [_note(each, replaced_by.get(each.document_id or "")) for each in passages]
+    newer = [replaced_by.get(each.document_id or "") for each in passages]
+    return [
+        None if other is None or other.document_id == each.document_id else other.title
+        for each, other in zip(passages, newer, strict=True)
+    ]
 
 
-def _note(passage: Passage, newer: Passage | None) -> str:
-    if newer is None or newer.document_id == passage.document_id:
+def _standing(newer: str | None, line: Callable[[str], str]) -> str:
+    if newer is None:
         return ""
-    return f"superseded by {newer.title}" if newer.title else "superseded by another source"
+    return f"superseded by {line(newer)}" if newer else "superseded by another source"
 
 
 def _dates(passage: Passage) -> str:

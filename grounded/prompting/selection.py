@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from grounded.errors import UsageError
 from grounded.prompting.budget import Meter
-from grounded.prompting.evidence import block, notes, unfit
-from grounded.prompting.templates import Component
+from grounded.prompting.evidence import Block, block, replacements, unfit
+from grounded.prompting.frame import Request
 from grounded.records import Dropped, Passage, PromptWarning
 
 CHARACTERS_PER_TOKEN = 4
@@ -45,22 +44,28 @@ def select(
     passages: Sequence[Passage | str],
     room: int,
     *,
-    layout: Component,
-    values: Mapping[str, Any],
-    nonce: str,
+    request: Request,
     meter: Meter,
+    quarantine: bool = False,
 ) -> Selection:
     """Keep the best passages that fit into ``room`` tokens.
 
     The first that does not fit ends it, so that a lower rank never displaces a higher one; one that would not
     even fit alone is passed over. Each kept passage is tokenised once; those after the end are not read at all.
 
+    Args:
+        passages: Best first.
+        room: Tokens.
+        request: What the prompt is made for.
+        meter: How tokens are counted.
+        quarantine: Leave out untrusted passages in which something was flagged.
+
     Raises:
         UsageError: Something in the list is no passage.
         TemplateError: The layout fails.
     """
     candidates, dropped, warnings = _candidates(passages)
-    standing = notes(candidates)
+    newer = replacements(candidates)
     kept: list[Chosen] = []
     used = oversized = 0
     for position, passage in enumerate(candidates):
@@ -72,7 +77,11 @@ def select(
             oversized += 1
             dropped.append(_estimated(passage, reason))
             continue
-        laid_out = block(passage, len(kept) + 1, layout=layout, values=values, note=standing[position], nonce=nonce)
+        laid_out = _laid_out(passage, len(kept) + 1, newer[position], request)
+        if quarantine and laid_out.warnings and passage.trust == "untrusted":
+            dropped.append(_quarantined(passage, laid_out.warnings))
+            warnings += laid_out.warnings
+            continue
         tokens = meter.counter.count(laid_out.text)
         if used + tokens <= room:
             used += tokens
@@ -110,6 +119,23 @@ def _candidates(passages: Sequence[Passage | str]) -> tuple[list[Passage], list[
         dropped.append(Dropped(part="evidence", what=passage.id, tokens=0, reason=message))
         warnings.append(PromptWarning(kind=kind, message=message, passage_id=passage.id))
     return candidates, dropped, warnings
+
+
+def _laid_out(passage: Passage, number: int, newer: str | None, request: Request) -> Block:
+    return block(
+        passage,
+        number,
+        layout=request.layout,
+        values=request.values,
+        newer=newer,
+        nonce=request.nonce,
+        mode=request.modes[passage.trust],
+    )
+
+
+def _quarantined(passage: Passage, found: Sequence[PromptWarning]) -> Dropped:
+    kinds = ", ".join(dict.fromkeys(warning.kind for warning in found if warning.kind != "more"))
+    return _estimated(passage, f"quarantined: {kinds}")
 
 
 def _estimated(passage: Passage, reason: str) -> Dropped:

@@ -72,6 +72,7 @@ class Template:
         description: What it is for.
         no_answer: What a model is told to say, alone, when the sources hold no answer.
         components: In the order of the system message; evidence layout and task last.
+        warnings: What a user of the template should know, shown with every prompt.
     """
 
     ref: TemplateRef
@@ -79,6 +80,7 @@ class Template:
     no_answer: str
     variables: Mapping[str, Variable]
     components: tuple[Component, ...]
+    warnings: tuple[str, ...] = ()
 
     def values(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The template's variables with the values given, checked, and defaults for the others.

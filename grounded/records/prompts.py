@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from grounded.records.base import Record, Span
@@ -78,6 +80,9 @@ class Prompt(Record):
     Attributes:
         question: The question as asked, never cut.
         nonce: The unguessable boundary around untrusted text; recorded so that a prompt can be made again.
+        layout: How the sources are laid out, which decides how the reply is read.
+        spotlight: How each passage's text is shown (``delimit``, ``datamark`` or ``encode``); empty means that all
+            are delimited.
     """
 
     messages: tuple[Message, ...]
@@ -87,3 +92,5 @@ class Prompt(Record):
     warnings: tuple[PromptWarning, ...] = ()
     template: TemplateRef
     nonce: str
+    layout: Literal["xml", "numbered", "quote_first"] = "xml"
+    spotlight: tuple[Literal["delimit", "datamark", "encode"], ...] = ()
