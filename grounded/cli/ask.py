@@ -34,13 +34,15 @@ def ask(
     Exit code 0 when everything is supported, 3 when something is not, 4 when a check failed, 6 when the
     question was declined.
     """
+    from grounded.prompting.labels import resolve
+
     output = output_of(context, kb, json)
     settings = output.settings
     with output.open_knowledge_base() as knowledge_base:
         answer = knowledge_base.ask(
             question,
             llm=llm or settings.llm,
-            template=template or settings.template,
+            template=resolve(template or settings.template),
             k=settings.k,
             where=conditions(where),
             tenant=settings.tenant,

@@ -27,11 +27,13 @@ def prompt(
     json: JsonOption = False,
 ) -> None:
     """Build grounded messages within the token budget; ``--json`` gives what an API takes, and more."""
+    from grounded.prompting.labels import resolve
+
     output = output_of(context, kb, json)
     with output.open_knowledge_base() as knowledge_base:
         built = knowledge_base.prompt(
             question,
-            template=template or output.settings.template,
+            template=resolve(template or output.settings.template),
             k=output.settings.k,
             where=conditions(where),
             tenant=output.settings.tenant,

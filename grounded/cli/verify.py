@@ -72,10 +72,10 @@ def _sources(against: list[str], prompt: Path | None) -> list[Any]:
             raise SourceNotFoundError(f"The prompt {prompt} cannot be read: {error.strerror}.") from error
     if not against:
         raise UsageError("There is nothing to check the answer against.", fix="Give --against FILE or --prompt FILE.")
-    return [passage for place in against for passage in _passages(place)]
+    return [passage for place in against for passage in passages_at(place)]
 
 
-def _passages(place: str) -> list[Passage]:
+def passages_at(place: str) -> list[Passage]:
     """Each document of a place as one passage over its whole canonical text."""
     from grounded import registry
     from grounded.ingestion.parsers import parse
