@@ -10,7 +10,6 @@ from grounded.prompting import list_templates, load_template
 from grounded.prompting.linting import HUGE_SYSTEM, LONG_SYSTEM, lint
 from tests.prompting.packs import starter
 
-
 DESCRIPTION = "for whom it answers, such as: customers, or: our engineers"
 
 
