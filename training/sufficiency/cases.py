@@ -1,4 +1,4 @@
-"""Questions with retrieved passages and whether these hold an answer, from three public sets (tuning only)."""
+"""Questions with retrieved passages and whether these hold an answer, from four public sets (measured, not fitted)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def _vectors(texts: list[str], embedder: Embedder, cache: Path) -> NDArray[np.fl
     return vectors
 
 
-def _passages(pool: Pool, found: Sequence[int]) -> tuple[Passage, ...]:
+def passages_of(pool: Pool, found: Sequence[int]) -> tuple[Passage, ...]:
+    """The passages found, numbered from 1."""
     return tuple(Passage.from_text(pool.texts[i], number=n) for n, i in enumerate(found, 1))
 
 
@@ -110,7 +111,7 @@ def mtrag(data: Path, embedder: Embedder | None, cache: Path) -> Iterator[Case]:
             label: int | str = {"ANSWERABLE": 1, "UNANSWERABLE": 0}.get(kind, kind.lower())
             if label == 1 and not gold & set(found):
                 label = "missed"
-            yield Case("mtrag", collection, question, _passages(pool, found), best, label)
+            yield Case("mtrag", collection, question, passages_of(pool, found), best, label)
 
 
 def xquad(data: Path, embedder: Embedder | None, cache: Path, language: str = "en") -> Iterator[Case]:
@@ -134,12 +135,12 @@ def xquad(data: Path, embedder: Embedder | None, cache: Path, language: str = "e
         found, best = pool.find(question)
         label: int | str = 1 if gold in found else "missed"
         group = f"article {article}"
-        yield Case("xquad", group, question, _passages(pool, found), best, label, answers)
+        yield Case("xquad", group, question, passages_of(pool, found), best, label, answers)
         same = {i for i, owner in enumerate(article_of) if owner == article}
         without = frozenset(same) if turn % 2 == 0 else frozenset({gold})
         found, best = pool.find(question, without)
         kind = "xquad without article" if turn % 2 == 0 else "xquad without paragraph"
-        yield Case(kind, group, question, _passages(pool, found), best, 0)
+        yield Case(kind, group, question, passages_of(pool, found), best, 0)
 
 
 def pubmedqa(data: Path, embedder: Embedder | None, cache: Path, limit: int = 400) -> Iterator[Case]:
@@ -155,7 +156,7 @@ def pubmedqa(data: Path, embedder: Embedder | None, cache: Path, limit: int = 40
         for label, without in ((1, frozenset[int]()), (0, own)):
             found, best = pool.find(row["QUESTION"], without)
             name: int | str = label if not label or own & set(found) else "missed"
-            yield Case("pubmedqa", f"{number}", row["QUESTION"], _passages(pool, found), best, name)
+            yield Case("pubmedqa", f"{number}", row["QUESTION"], passages_of(pool, found), best, name)
 
 
 def handbook(data: Path, embedder: Embedder | None, cache: Path) -> Iterator[Case]:
@@ -175,4 +176,4 @@ def handbook(data: Path, embedder: Embedder | None, cache: Path) -> Iterator[Cas
         for label, without in ((1, frozenset[int]()), (0, own)):
             found, best = pool.find(row["question"], without)
             name: int | str = label if not label or own & set(found) else "missed"
-            yield Case("handbook", row["id"], row["question"], _passages(pool, found), best, name)
+            yield Case("handbook", row["id"], row["question"], passages_of(pool, found), best, name)

@@ -1,6 +1,6 @@
 """How often the quoted sentences hold the answer: XQuAD English questions whose paragraph was retrieved.
 
-python training/sufficiency/extractive.py --data ../shared/data/retrieval [--lexical]
+python training/sufficiency/extractive.py --data ../shared/data [--lexical]
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from grounded.records import Budget, Prompt, TemplateRef
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", default="../shared/data/retrieval")
-    parser.add_argument("--cache", default="training/work/sufficiency")
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--cache", default=".cache/sufficiency")
     parser.add_argument("--every", type=int, default=3, help="take one question in so many")
     parser.add_argument("--lexical", action="store_true", help="without the embedder")
     options = parser.parse_args()
@@ -32,7 +32,9 @@ def main() -> None:
         embedder = default_embedder()
     budget = Budget(limit=1, reserved=0, parts={}, exact=True, encoding="none")
     template = TemplateRef(name="none", version="0", hash="")
-    cases = [c for c in xquad(Path(options.data), embedder, Path(options.cache)) if c.label == 1][:: options.every]
+    cases = [c for c in xquad(Path(options.data) / "retrieval", embedder, Path(options.cache)) if c.label == 1][
+        :: options.every
+    ]
     for count in (1, 3):
         generator = ExtractiveGenerator(similarity=_similarity(embedder), max_sentences=count)
         hits, lengths = [], []
