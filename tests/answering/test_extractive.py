@@ -114,6 +114,21 @@ def test_similarity_finds_what_words_do_not() -> None:
     )
 
 
+def test_only_the_sentences_promising_by_their_words_are_compared() -> None:
+    compared: list[str] = []
+
+    def similarity(question: str, texts: Sequence[str]) -> list[float]:
+        compared.extend(texts)
+        return [0.5 for _ in texts]
+
+    shops = " ".join(f"Shop {n} opens at nine on weekdays." for n in range(60))
+    places = (passage(shops, number=1), passage(shops, number=2), KETTLE)
+    said = ExtractiveGenerator(similarity=similarity).generate(prompt("How long is the warranty?", places)).text
+    assert said.startswith("The warranty lasts 24 months from the day of delivery. [3]")
+    assert len(compared) == len(set(compared)) == 16
+    assert "Scale is not covered by the warranty." in compared
+
+
 def test_the_stream_says_the_same_sentence_by_sentence() -> None:
     asked = prompt("What about the warranty on kettle K2?", ALL)
     pieces = [piece.text for piece in GENERATOR.stream(asked)]
