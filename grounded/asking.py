@@ -28,7 +28,7 @@ from grounded.answering import (
     llm,
     sufficiency,
 )
-from grounded.errors import UsageError
+from grounded.errors import UnknownNameError, UsageError
 from grounded.prompting import DEFAULT_RESERVE, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
 from grounded.records import (
@@ -56,6 +56,7 @@ from grounded.records import (
     TextEvent,
     VerdictEvent,
     Viewer,
+    as_principals,
     locate,
 )
 from grounded.text.terms import content_stems
@@ -166,17 +167,13 @@ class Asking:
         return Verifier(model).prepare(passages, question=question, reference_date=reference_date, locate=place)
 
     def _begin(self, question: str, options: AskOptions) -> _State:
-        if not question.strip():
-            raise UsageError("The question is empty.", fix="Ask something.")
-        policy = options.get("policy", "flag")
-        if policy not in POLICIES:
-            raise UsageError(f"There is no policy {policy!r}; allowed: {', '.join(POLICIES)}.")
+        _check_options(options)
         turns = as_messages(options.get("history", ()))
         wanted = options.get("llm")
         generator = ExtractiveGenerator(similarity=self._similarity) if wanted is None else llm(wanted)
         viewer = Viewer(
             tenant=options.get("tenant", DEFAULT_TENANT),
-            principals=tuple(options.get("principals", ())),
+            principals=as_principals(options.get("principals")),
             on=options.get("on"),
         )
         asked = standalone_question(question, turns)
@@ -210,7 +207,7 @@ class Asking:
         checking = _Checking(checker)
         last = _NOTHING
         with (
-            telemetry.stage("generate", generator=state.generator.ref.name),
+            telemetry.stage("generate", across_yields=True, generator=state.generator.ref.name),
             closing(_stream(state.generator, prompt)) as pieces,
         ):
             for last in pieces:
@@ -275,14 +272,48 @@ class Asking:
         self._ledger.record(redact(record) if redact else record)
 
 
-def as_messages(history: Sequence[Message | Mapping[str, str]]) -> tuple[Message, ...]:
+def check_question(question: object) -> None:
+    """Refuse a question that is no text or holds none.
+
+    Raises:
+        UsageError: It is not text, or empty.
+    """
+    if not isinstance(question, str):
+        raise UsageError(f"A question must be text, not {type(question).__name__}.")
+    if not question.strip():
+        raise UsageError("The question is empty.", fix="Ask something.")
+
+
+def check_k(k: object) -> None:
+    """Refuse a number of passages that is none.
+
+    Raises:
+        UsageError: It is not a whole number of at least 1.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise UsageError(f"k must be a whole number of at least 1, not {k!r}.")
+
+
+def _check_options(options: AskOptions) -> None:
+    known = AskOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise UnknownNameError("option", name, tuple(known))
+    policy, threshold = options.get("policy", "flag"), options.get("sufficiency_threshold")
+    if policy not in POLICIES:
+        raise UsageError(f"There is no policy {policy!r}; allowed: {', '.join(POLICIES)}.")
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"The sufficiency threshold lies in [0, 1]; {threshold} does not.")
+
+
+def as_messages(history: Sequence[Message | Mapping[str, str]] | None) -> tuple[Message, ...]:
     """Earlier turns as messages.
 
     Raises:
         UsageError: A turn has no known role or no text.
     """
     turns = []
-    for turn in history:
+    for turn in history or ():
         if isinstance(turn, Message):
             turns.append(turn)
             continue
@@ -301,7 +332,11 @@ def standalone_question(question: str, history: Sequence[Message]) -> str:
 
     By rule: a question with a pronoun, a connecting start or fewer than three content words leans on what
     the user said last.
+
+    Raises:
+        UsageError: The question is no text, or empty.
     """
+    check_question(question)
     before = next((turn.content for turn in reversed(history) if turn.role == "user"), "")
     leans = bool(_FOLLOW_UP.search(question)) or len(content_stems(question)) < _FEW_TERMS
     return f"{before.strip()} {question.strip()}" if before.strip() and leans else question.strip()
@@ -356,6 +391,9 @@ def _with_model(ref: GeneratorRef, model: str) -> GeneratorRef:
 
 
 def _notes(report: Report) -> tuple[str, ...]:
-    """What a source out of force says against a sentence that stands."""
-    against = (e for claim in report.supported for e in claim.evidence if e.relation == "contradicts")
-    return tuple(dict.fromkeys(f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in against))
+    """What sources that are not in force say about the sentences."""
+    otherwise = [e for claim in report.supported for e in claim.evidence if e.relation == "contradicts"]
+    outdated = [e for claim in report.unsupported for e in claim.evidence if e.relation == "supports"]
+    notes = [f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in otherwise]
+    notes += [f"{e.place()} says so but is not in force." for e in outdated]
+    return tuple(dict.fromkeys(notes))

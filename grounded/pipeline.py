@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from grounded import telemetry
 from grounded.errors import (
     EmbedderMismatchError,
-    UnknownNameError,
     UsageError,
 )
 from grounded.opening import Source, as_sources, connector_for, open_ledger, open_store, settings_for, status_from
@@ -21,10 +21,10 @@ from grounded.records import (
     AllOf,
     Answer,
     AnswerRecord,
-    Condition,
     DoneEvent,
     Event,
     IngestReport,
+    KeyKind,
     Message,
     Passage,
     Prompt,
@@ -32,8 +32,9 @@ from grounded.records import (
     Scalar,
     Status,
     Viewer,
+    as_principals,
+    check_kinds,
     conditions_from,
-    keys_of,
 )
 from grounded.settings import KnowledgeBaseSettings
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from grounded.retrieval.search import SearchResult
 
 SEARCH_RETRIES = 2
-BUILT_IN_KEYS = frozenset({"tenant", "source", "document_id", "principals"})
+BUILT_IN_KEYS: dict[str, KeyKind] = dict.fromkeys(("tenant", "source", "document_id", "principals"), "keyword")
 
 
 class KnowledgeBase:
@@ -179,7 +180,7 @@ class KnowledgeBase:
                     settings=self._pipeline_settings(),
                     tenant=tenant,
                     metadata=metadata,
-                    principals=tuple(principals),
+                    principals=as_principals(principals),
                     max_retire_share=max_retire_share,
                     force_retire=force_retire,
                     progress=progress,
@@ -213,7 +214,7 @@ class KnowledgeBase:
         Raises:
             UsageError: The query is empty, or a filter key is unknown.
         """
-        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
         return self._search(query, k=k, where=where, viewer=viewer).passages
 
     def prompt(
@@ -250,7 +251,7 @@ class KnowledgeBase:
         from grounded.prompting import build_prompt
 
         turns = as_messages(history)
-        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
         found = self._search(standalone_question(question, turns), k=k, where=where, viewer=viewer)
         with telemetry.stage("prompt", passages=len(found.passages)):
             return build_prompt(question, found.passages, template=template, history=turns, **options)
@@ -317,7 +318,7 @@ class KnowledgeBase:
         from grounded.text.sentences import sentences
         from grounded.verification import strip_markers
 
-        viewer = Viewer(tenant=tenant, principals=tuple(principals), on=on)
+        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
         plain = strip_markers(answer).text
         found: dict[str, Passage] = {}
         for span in sentences(plain):
@@ -382,27 +383,37 @@ class KnowledgeBase:
         return await asyncio.to_thread(self.prompt, question, **options)
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
-        """``ask`` in a worker thread."""
-        return await asyncio.to_thread(self.ask, question, **options)
+        """``ask`` in worker threads; cancelling stops it at the model's next piece."""
+        async for event in self.astream(question, **options):
+            if isinstance(event, DoneEvent):
+                return event.answer
+        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
 
     async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
-        """``stream`` without blocking the event loop; leaving the loop stops the model."""
+        """``stream`` in worker threads; leaving the loop or cancelling stops the model at its next piece."""
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         events = self.stream(question, **options)
+        step = None
         try:
-            while (event := await asyncio.to_thread(next, events, None)) is not None:
+            while True:
+                step = loop.run_in_executor(None, context.run, _next, events)
+                event = await asyncio.shield(step)
+                if event is None:
+                    return
                 yield event
         finally:
-            await asyncio.to_thread(events.close)  # type: ignore[attr-defined]  # a generator
+            if step is not None and not step.done():
+                await asyncio.wait([step])
+            await loop.run_in_executor(None, context.run, _close, events)
 
     def _search(self, query: str, *, k: int, where: Mapping[str, object] | None, viewer: Viewer) -> SearchResult:
+        from grounded.asking import check_k, check_question
         from grounded.retrieval import search, visible_to
 
-        if not query.strip():
-            raise UsageError("The question is empty.", fix="Ask something.")
-        if k < 1:
-            raise UsageError(f"k must be at least 1, not {k}.")
+        check_question(query)
+        check_k(k)
         conditions = conditions_from(where)
-        self._check_keys(conditions)
+        check_kinds(conditions, {**BUILT_IN_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
 
         def once() -> SearchResult:
@@ -435,14 +446,6 @@ class KnowledgeBase:
             return []
         similarities = self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)
         return [float(each) for each in similarities]
-
-    def _check_keys(self, conditions: Sequence[Condition]) -> None:
-        known = {*self._ledger.filter_keys(), *BUILT_IN_KEYS}
-        for key in sorted(frozenset().union(*map(keys_of, conditions))):
-            if key not in known:
-                raise UnknownNameError(
-                    "filter key", key, tuple(known), fix="Give documents metadata of that name when they are ingested."
-                )
 
     def _split(self, document: Any, document_id: str) -> Any:
         from grounded.ingestion.splitting import split
@@ -486,3 +489,14 @@ def _merged(reports: Sequence[IngestReport]) -> IngestReport:
     for report in rest:
         first = first.plus(report)
     return first
+
+
+def _next(events: Iterator[Event]) -> Event | None:
+    return next(events, None)
+
+
+def _close(events: Iterator[Event]) -> None:
+    """End a stream early; its generator then closes the connection to the model."""
+    close = getattr(events, "close", None)
+    if close is not None:
+        close()

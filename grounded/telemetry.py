@@ -9,18 +9,29 @@ from typing import Any
 
 
 @contextmanager
-def stage(name: str, **attributes: str | int | float | bool) -> Iterator[None]:
+def stage(name: str, *, across_yields: bool = False, **attributes: str | int | float | bool) -> Iterator[None]:
     """A span named ``grounded.<name>`` around a stage.
 
-    Attributes are counts, identifiers and durations, never the text of a document, question or answer.
+    Args:
+        name: What the stage does.
+        across_yields: The stage yields to its caller while it lasts; its span is then not the current one, since
+            the caller's own spans are not part of it.
+        attributes: Counts, identifiers and durations, never the text of a document, question or answer.
     """
     tracer = _tracer()
     if tracer is None:
         yield
         return
     keyed = {f"grounded.{key}": value for key, value in attributes.items()}
-    with tracer.start_as_current_span(f"grounded.{name}", attributes=keyed):
+    if not across_yields:
+        with tracer.start_as_current_span(f"grounded.{name}", attributes=keyed):
+            yield
+        return
+    span = tracer.start_span(f"grounded.{name}", attributes=keyed)
+    try:
         yield
+    finally:
+        span.end()
 
 
 @cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +38,7 @@ class Scripted:
     def __init__(self, *texts: str, finish: str = "stop") -> None:
         self.ref = GeneratorRef(name="scripted", label="scripted")
         self._pieces = [Generation(text=text) for text in texts[:-1]]
-        self._last = Generation(text=texts[-1] if texts else "", finish=finish)  # type: ignore[arg-type]
+        self._last = Generation(text=texts[-1] if texts else "", finish=finish)
 
     def generate(self, prompt: Prompt) -> Generation:
         return Generation(text="".join(piece.text for piece in [*self._pieces, self._last]))
@@ -162,6 +165,87 @@ def test_an_unknown_policy_is_a_usage_error(bees: KnowledgeBase) -> None:
 def test_a_wrong_history_is_a_usage_error(bees: KnowledgeBase, turn: object) -> None:
     with pytest.raises(UsageError, match="history"):
         bees.ask("What do bees make?", history=[turn])  # type: ignore[list-item]
+
+
+def test_an_unknown_option_is_refused(bees: KnowledgeBase) -> None:
+    with pytest.raises(UnknownNameError, match="principals"):
+        bees.ask("What do bees make?", principal=["hr"])  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="threshold"):
+        bees.ask("What do bees make?", sufficiency_threshold=7)
+
+
+@pytest.mark.parametrize("principals", ["boss", 3, [""], [None]])
+def test_principals_are_a_list_of_names(bees: KnowledgeBase, principals: object) -> None:
+    for call in (bees.search, bees.prompt, bees.ask):
+        with pytest.raises(UsageError):
+            call("What do bees make?", principals=principals)  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        bees.ingest([{"key": "x", "text": "y"}], principals=principals)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("question", [None, 3, b"honey"])
+def test_a_question_is_text(bees: KnowledgeBase, question: object) -> None:
+    for call in (bees.search, bees.prompt, bees.ask):
+        with pytest.raises(UsageError):
+            call(question)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"k": "3"}, {"where": "a=b"}])
+def test_wrong_search_options_are_usage_errors(bees: KnowledgeBase, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        bees.search("honey", **options)  # type: ignore[arg-type]
+
+
+def test_a_filter_of_another_kind_is_refused_rather_than_empty(bees: KnowledgeBase) -> None:
+    bees.ingest([{"key": "year", "text": "The census of bees.", "metadata": {"year": 2024}}])
+    assert bees.search("census", where={"year": 2024})
+    for wanted in ("2024", True, {"gte": 2024, "not": "x"}):
+        with pytest.raises(UsageError, match="integer"):
+            bees.search("census", where={"year": wanted})
+
+
+def test_documents_that_replace_each_other_cancel_out(bees: KnowledgeBase) -> None:
+    bees.ingest(
+        [
+            {"key": "a", "text": "Alpha costs 5 euros.", "supersedes": "b"},
+            {"key": "b", "text": "Alpha costs 6 euros.", "supersedes": "a"},
+            {"key": "z", "text": "Zebras have stripes."},
+        ]
+    )
+    answer = bees.ask("What does Alpha cost?")
+    assert "Zebras" not in answer.text
+    assert answer.report is None or answer.report.groundedness != 1.0
+
+
+def test_an_answer_from_an_expired_document_says_so(bees: KnowledgeBase) -> None:
+    old = {"key": "old", "text": "The ferry costs 3 euros.", "effective_to": "2020-01-01"}
+    bees.ingest([old])
+    answer = bees.ask("What does the ferry cost?")
+    assert answer.report is None or answer.report.groundedness == 0.0
+    assert not answer.answered or any("not in force" in note for note in answer.notes)
+
+
+def test_cancelling_a_stream_closes_the_model(bees: KnowledgeBase) -> None:
+    closed = threading.Event()
+
+    class Slow(Scripted):
+        def stream(self, prompt: Prompt) -> Iterator[Generation]:
+            try:
+                for _ in range(200):
+                    time.sleep(0.05)
+                    yield Generation(text="word ")
+            finally:
+                closed.set()
+
+    async def main() -> None:
+        task = asyncio.create_task(bees.aask("What do bees make?", llm=Slow("")))
+        await asyncio.sleep(0.4)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert closed.wait(2)
 
 
 FULL_DISK = """

@@ -29,6 +29,7 @@ from grounded.records.documents import (
     Scalar,
     Trust,
     Viewer,
+    as_principals,
     chunk_id,
     document_id,
 )
@@ -41,9 +42,11 @@ from grounded.records.filters import (
     KeyKind,
     Not,
     OneOf,
+    check_kinds,
     conditions_from,
     keys_of,
 )
+from grounded.records.force import out_of_force, superseded
 from grounded.records.locators import Locator, Segment, locate, place_of, places
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
@@ -122,13 +125,17 @@ __all__ = [
     "VerdictEvent",
     "VerifierRef",
     "Viewer",
+    "as_principals",
+    "check_kinds",
     "chunk_id",
     "conditions_from",
     "document_id",
     "groundedness_of",
     "keys_of",
     "locate",
+    "out_of_force",
     "place_of",
     "places",
+    "superseded",
     "worst_verdict",
 ]

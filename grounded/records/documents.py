@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from grounded.errors import UsageError
 from grounded.records.base import Record, Span
 from grounded.records.locators import Locator, Segment, place_of
 
@@ -195,6 +197,22 @@ class Passage(Record):
     def place(self) -> str:
         """A short text for people: title and locators."""
         return place_of(self.title, self.locators)
+
+
+def as_principals(given: object) -> tuple[str, ...]:
+    """Principals as a tuple; None is none.
+
+    Raises:
+        UsageError: A single string (which would be read letter by letter), or something that is not text.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise UsageError(f"Principals are a list of names, not {given!r}.", fix=f"Write [{given!r}].")
+    names = tuple(given)
+    if not all(isinstance(name, str) and name for name in names):
+        raise UsageError(f"Principals are non-empty names, not {names!r}.")
+    return names
 
 
 class Viewer(Record):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
 
-from grounded.errors import UsageError
+from grounded.errors import UnknownNameError, UsageError
 from grounded.records.base import Record
 from grounded.records.documents import Scalar
 
 KeyKind = Literal["keyword", "integer", "float", "bool"]
+_TYPES: dict[KeyKind, tuple[type, ...]] = {
+    "keyword": (str,),
+    "integer": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
 
 
 class AnyOf(Record):
@@ -68,10 +74,36 @@ def conditions_from(where: Mapping[str, object] | None) -> tuple[Condition, ...]
     Raises:
         UsageError: A value or operator is none of these.
     """
+    if where is not None and not isinstance(where, Mapping):
+        raise UsageError(f"Filters are a mapping of keys to values, not {where!r}.", fix='Write {"product": "kettle"}.')
     found: list[Condition] = []
     for key, wanted in (where or {}).items():
         found.extend(_conditions_for(key, wanted))
     return tuple(found)
+
+
+def check_kinds(conditions: Iterable[Condition], kinds: Mapping[str, KeyKind]) -> None:
+    """Refuse a condition on an unknown key, or one that no value of the key's kind could meet.
+
+    Raises:
+        UnknownNameError: A key is not among ``kinds``.
+        UsageError: A wanted value is of another kind than the key's values.
+    """
+    for condition in conditions:
+        match condition:
+            case Not(condition=inner):
+                check_kinds((inner,), kinds)
+            case AllOf(conditions=inner) | OneOf(conditions=inner):
+                check_kinds(inner, kinds)
+            case AnyOf(key=key) | Between(key=key) | Absent(key=key) if key not in kinds:
+                fix = "Give documents metadata of that name when they are ingested."
+                raise UnknownNameError("filter key", key, tuple(kinds), fix=fix)
+            case AnyOf(key=key, values=values):
+                for value in values:
+                    if type(value) not in _TYPES[kinds[key]]:
+                        raise UsageError(f"The values of {key!r} are of kind {kinds[key]}; {value!r} is not.")
+            case Between(key=key) if kinds[key] not in ("integer", "float"):
+                raise UsageError(f"The values of {key!r} are of kind {kinds[key]}; gte and lt need numbers.")
 
 
 def keys_of(condition: Condition) -> frozenset[str]:

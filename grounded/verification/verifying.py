@@ -11,13 +11,23 @@ from typing import Any
 
 from grounded.errors import UsageError
 from grounded.protocols import EntailmentModel, Judgement
-from grounded.records import Claim, ClaimPart, Evidence, Locator, Message, Passage, Report, VerifierRef, worst_verdict
+from grounded.records import (
+    Claim,
+    ClaimPart,
+    Evidence,
+    Locator,
+    Message,
+    Passage,
+    Report,
+    VerifierRef,
+    out_of_force,
+    worst_verdict,
+)
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
 from grounded.verification.citing import citations, cited_indices
 from grounded.verification.claims import Draft, Drafts, draft
 from grounded.verification.containment import ContainmentModel
-from grounded.verification.force import out_of_force
 from grounded.verification.resolution import Scored, resolve
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import Window, WindowIndex
