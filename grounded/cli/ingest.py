@@ -11,7 +11,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, output_of
-from grounded.errors import UsageError
+from grounded.cli.pairs import pairs
 from grounded.records import IngestReport
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def ingest(
         report = knowledge_base.ingest(
             *sources,
             tenant=output.settings.tenant,
-            metadata=_pairs(metadata or []),
+            metadata=pairs(metadata, "--metadata"),
             principals=tuple(principal or ()),
             force_retire=force_retire,
             progress=progress,
@@ -91,16 +91,6 @@ def _progress(console: Console) -> Iterator[Any]:
             bar.update(task, completed=step.done, total=step.total, description=f"Ingesting {step.document[-40:]}")
 
         yield advance
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs = {}
-    for pair in given:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise UsageError(f"--metadata {pair!r} is not KEY=VALUE.")
-        pairs[key] = value
-    return pairs
 
 
 def _summary(report: IngestReport) -> RenderableType:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from grounded.cli.app import JsonOption, KbOption, output_of
-from grounded.errors import UsageError
+from grounded.cli.pairs import pairs
+from grounded.records import Scalar
 
 
 def register(app: typer.Typer) -> None:
@@ -47,14 +48,14 @@ def search(
 
 
 def conditions(given: list[str] | None) -> dict[str, object]:
-    """``KEY=VALUE`` pairs as filters; whole numbers, decimals, true and false are read as such."""
-    found: dict[str, object] = {}
-    for pair in given or []:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise UsageError(f"--where {pair!r} is not KEY=VALUE.")
+    """``KEY=VALUE`` pairs as filters; a JSON list or object is one of several values or a range."""
+    return {key: _ranges(value) for key, value in pairs(given, "--where").items()}
+
+
+def _ranges(value: Scalar) -> object:
+    if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            found[key] = json_module.loads(value)
+            return json_module.loads(value)
         except ValueError:
-            found[key] = value
-    return found
+            return value
+    return value

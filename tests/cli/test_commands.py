@@ -86,6 +86,13 @@ def test_search_takes_filters(shop: Path) -> None:
     assert "product" in done.stderr
 
 
+def test_metadata_given_at_ingest_is_found_with_the_same_words(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The kettle boils.")
+    assert run("ingest", "note.txt", "-m", "year=2024", folder=tmp_path).returncode == exits.OK
+    found = run("search", "kettle", "-w", "year=2024", "--json", folder=tmp_path)
+    assert "The kettle boils." in found.stdout, found.stderr
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
