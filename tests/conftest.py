@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 SHARED = Path(__file__).parents[2] / "shared"
+KNOWN_SKIPS = Path(__file__).with_name("known_skips.txt")
 
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
@@ -24,10 +25,29 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
+def _skips(reporter: pytest.TerminalReporter) -> Counter[str]:
+    skipped = reporter.stats.get("skipped", [])
+    reasons = (report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple))
+    return Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests were skipped and why, so that no skip is silent."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    reasons = Counter(report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple))
-    terminalreporter.write_line(f"skips: {len(skipped)}")
+    reasons = _skips(terminalreporter)
+    terminalreporter.write_line(f"skips: {reasons.total()}")
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"  {count} × {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where CI runs, a skip for a reason nobody has written down is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None or exitstatus:
+        return
+    lines = KNOWN_SKIPS.read_text("utf-8").splitlines()
+    known = tuple(line for line in lines if line and not line.startswith("#"))
+    unknown = [reason for reason in _skips(reporter) if not reason.startswith(known)]
+    if unknown:
+        reporter.write_line(f"\nunexpected skips, see {KNOWN_SKIPS.name}: {unknown}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
