@@ -49,6 +49,7 @@ def build_prompt(
     encoding: str | TokenCounter | None = None,
     nonce: str | None = None,
     variables: Mapping[str, object] | None = None,
+    language: str = "",
     layout: LayoutName = "xml",
     question_position: QuestionPosition = "after",
     spotlight: Mode | Mapping[Trust, Mode] = "delimit",
@@ -78,6 +79,8 @@ def build_prompt(
         nonce: The boundary code, 8 to 64 letters and digits; by default a random one. Same inputs and same nonce
             give the same bytes.
         variables: Values of the template's variables.
+        language: Use the template's texts in this language, such as ``de``; what it lacks is taken as it is, with a
+            warning.
         layout: ``xml`` (the template's own), ``numbered`` or ``quote_first``; ``parse_answer`` reads the reply.
         question_position: ``after`` the sources, ``before`` them, or ``both``.
         spotlight: How sources are shown: ``delimit``, ``datamark`` or ``encode``, or one of these by trust, such as
@@ -96,7 +99,7 @@ def build_prompt(
     if isinstance(passages, str):
         raise UsageError("passages must be a list.", fix="Wrap the text in a list: [text].")
     check_position(question_position)
-    loaded = load_template(template)
+    loaded = load_template(template, language=language)
     request = Request(
         template=loaded,
         values=loaded.values(variables),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from grounded import registry
-from grounded.errors import TemplateError
-from grounded.prompting.packs import PACK_FILE, STATIC_KINDS, Pack, Variable, read_pack, read_source
+from grounded.errors import TemplateError, UsageError
+from grounded.prompting.composing import compose, used_variables
+from grounded.prompting.packs import LANGUAGE_PATTERN, PACK_FILE, Pack, Variable, read_pack, read_source
 from grounded.prompting.sandbox import Sandbox
 from grounded.prompting.templates import FIELDS, Component, Template, digest
 from grounded.records import TemplateRef
@@ -29,7 +29,7 @@ def list_templates() -> tuple[str, ...]:
     return tuple(sorted(f"{pack.name}/{name}" for pack in packs for name in pack.declaration.templates))
 
 
-def load_template(template: str | Path | Template = DEFAULT_TEMPLATE) -> Template:
+def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, language: str = "") -> Template:
     """A template by name (``core/qa``, ``core/qa@1``) or by path.
 
     A path may be a pack folder (with ``#NAME`` when the pack holds several templates), a ``.j2`` file, or a
@@ -37,27 +37,43 @@ def load_template(template: str | Path | Template = DEFAULT_TEMPLATE) -> Templat
     its output format, guardrails, evidence layout and task stay. A ``.txt`` or ``.md`` file is used as it
     stands; the variables of a ``.j2`` file are all required.
 
+    Args:
+        template: What to load.
+        language: A tag such as ``de`` or ``pt-br``: use the texts in this language. Components without one are
+            used as they are, and ``Template.warnings`` says so.
+
     Raises:
         TemplateError: There is no such template, or it is broken; the message names file and line.
         PluginError: Two packages offer a pack of one name.
+        UsageError: The language is no tag, or the template was loaded in another.
     """
+    language = _checked_language(language)
     if isinstance(template, Template):
+        if language and language != template.language:
+            raise UsageError("The template is loaded already.", fix=f"Load it with language={language!r}.")
         return template
     name = str(template)
-    if isinstance(template, str) and (found := _named(name)):
+    if isinstance(template, str) and (found := _named(name, language)):
         return found
     path, _, part = name.partition("#")
     if path and Path(path).is_dir():
-        return _from_folder(Path(path), part)
+        return _from_folder(Path(path), part, language)
     if path and Path(path).suffix in (".txt", ".md", ".j2"):
-        return _from_file(Path(path))
+        return _from_file(Path(path), language)
     raise TemplateError(
         f"There is no template {name!r}; installed: {', '.join(list_templates()) or 'none'}.",
         fix="Use an installed name, a pack folder, or a .txt, .md or .j2 file.",
     )
 
 
-def _named(name: str) -> Template | None:
+def _checked_language(language: str) -> str:
+    tag = language.lower().replace("_", "-")
+    if not re.match(LANGUAGE_PATTERN, tag):
+        raise UsageError(f"{language!r} is no tag of a language.", fix="Use one such as de or pt-br.")
+    return tag
+
+
+def _named(name: str, language: str) -> Template | None:
     stem, _, version = name.partition("@")
     pack_name, slash, template_name = stem.partition("/")
     if not slash or pack_name not in registry.names("templates"):
@@ -65,7 +81,7 @@ def _named(name: str) -> Template | None:
     pack = _installed(pack_name)
     if template_name not in pack.declaration.templates:
         return None
-    found = _build(pack, template_name)
+    found = _build_installed(pack_name, template_name, language)
     if version and not f"{found.ref.version}.".startswith(f"{version}."):
         raise TemplateError(
             f"The template {stem!r} is installed in version {found.ref.version}, not {version}.",
@@ -74,7 +90,7 @@ def _named(name: str) -> Template | None:
     return found
 
 
-def _from_folder(folder: Path, part: str) -> Template:
+def _from_folder(folder: Path, part: str, language: str) -> Template:
     pack = read_pack(folder, folder.name)
     if pack.name in registry.names("templates") and _installed(pack.name).files != pack.files:
         raise TemplateError(
@@ -87,14 +103,14 @@ def _from_folder(folder: Path, part: str) -> Template:
             f"The pack {pack.name!r} holds the templates {', '.join(names)}" + (f", not {part!r}." if part else "."),
             fix=f"Choose one: PATH#{names[0]}.",
         )
-    return _make(pack, part or names[0])
+    return _make(pack, part or names[0], language)
 
 
-def _from_file(path: Path) -> Template:
+def _from_file(path: Path, language: str) -> Template:
     source = read_source(path, path.name)
     if not source.strip():
         raise TemplateError(f"{path.name}:1: the file is empty.", fix="Write the system message into it.")
-    base = _build(_installed("core"), "qa")
+    base = _build_installed("core", "qa", language)
     declared: dict[str, Variable] = {}
     profile = Component(path.name, "profile", "0.0.0", path.name, source)
     if path.suffix == ".j2":
@@ -118,8 +134,10 @@ def _from_file(path: Path) -> Template:
         ref=TemplateRef(name=path.name, version="0.0.0", hash=digest(components, {"base": base.ref.hash})),
         description=f"The file {path.name} as profile in {base.ref.name}@{base.ref.version}.",
         no_answer=base.no_answer,
-        variables={**_used(kept, base.variables), **declared},
+        variables={**used_variables(kept, base.variables), **declared},
         components=components,
+        language=base.language,
+        warnings=base.warnings,
     )
 
 
@@ -136,95 +154,46 @@ def _installed(name: str) -> Pack:
 
 
 @cache
-def _build_installed(pack_name: str, name: str) -> Template:
-    return _make(_installed(pack_name), name)
+def _build_installed(pack_name: str, name: str, language: str = "") -> Template:
+    return _make(_installed(pack_name), name, language)
 
 
-def _build(pack: Pack, name: str) -> Template:
-    return _build_installed(pack.name, name)
+def _make(pack: Pack, name: str, language: str = "") -> Template:
+    lineage = [(pack, name)]
+    while extended := lineage[-1][0].declaration.templates[lineage[-1][1]].extends:
+        child, child_name = lineage[-1]
+        found = _extended(child, child_name, extended)
+        names = [f"{each.name}/{part}" for each, part in (*lineage, found)]
+        if names[-1] in names[:-1]:
+            raise TemplateError(
+                f"{child.line_of('templates', child_name, 'extends')}: templates extend each other: "
+                f"{' -> '.join(names)}.",
+                fix="Break the circle.",
+            )
+        lineage.append(found)
+    wanted = language or pack.declaration.templates[name].language
+    # The root decides whether something is missing; core has all its parts, and is never completed by itself.
+    ours = None if lineage[-1][0].name == "core" else _build_installed("core", "qa", wanted)
+    return compose(lineage, wanted, ours)
 
 
-def _make(pack: Pack, name: str) -> Template:
-    declaration = pack.declaration.templates[name]
-    sandbox = Sandbox(pack.files, pack.place)
-    components = [_component(pack, sandbox, each, name) for each in declaration.components]
-    variables = dict(declaration.variables)
-    if pack.name != "core":
-        # A pack may leave the layout of sources and the task to ours.
-        present = {component.kind for component in components}
-        core = _build_installed("core", "qa")
-        ours = tuple(each for each in core.components if each.kind not in (*STATIC_KINDS, *present))
-        variables = {**_used(ours, core.variables), **variables}
-        components += ours
-    static = [each for each in components if each.kind in STATIC_KINDS]
-    ordered = (*static, *(each for each in components if each.kind not in STATIC_KINDS))
-    _check(pack, name, ordered, variables)
-    return Template(
-        ref=TemplateRef(
-            name=f"{pack.name}/{name}",
-            version=declaration.version,
-            hash=digest(ordered, declaration.model_dump(mode="json")),
-        ),
-        description=declaration.description,
-        no_answer=declaration.no_answer,
-        variables=variables,
-        components=ordered,
-    )
-
-
-def _component(pack: Pack, sandbox: Sandbox, name: str, template: str) -> Component:
-    declaration = pack.declaration.components.get(name)
-    if declaration is None:
+def _extended(pack: Pack, name: str, extended: str) -> tuple[Pack, str]:
+    """The pack and name of the template that one extends."""
+    stem, _, version = extended.partition("@")
+    first, slash, last = stem.rpartition("/")
+    pack_name = first if slash else pack.name
+    base = pack if pack_name == pack.name else None
+    if base is None and pack_name in registry.names("templates"):
+        base = _installed(pack_name)
+    if base is None or last not in base.declaration.templates:
         raise TemplateError(
-            f"{pack.line_of('templates', template, 'components')}: there is no component {name!r}.",
-            fix=f"Declare [components.{name}], or name one of: {', '.join(pack.declaration.components)}.",
+            f"{pack.line_of('templates', name, 'extends')}: there is no template {extended!r} to extend.",
+            fix=f"Name one of this pack or an installed one: {', '.join(list_templates())}.",
         )
-    common: dict[str, Any] = {
-        **declaration.model_dump(include={"kind", "version", "file", "description", "risk", "limits"}),
-        "name": name,
-        "source": pack.files[declaration.file],
-    }
-    if not declaration.file.endswith(".j2"):
-        return Component(**common)
-    included = tuple(pack.files[file] for file in sandbox.includes(declaration.file) if file in pack.files)
-    return Component(
-        **common,
-        included=included,
-        compiled=sandbox.compile(declaration.file),
-        sandbox=sandbox,
-        used=sandbox.variables(declaration.file),
-    )
-
-
-def _check(pack: Pack, name: str, components: Sequence[Component], variables: Mapping[str, Variable]) -> None:
-    """Refuse a template that lacks a part, uses an undeclared variable or has an unfit default."""
-    kinds = [component.kind for component in components]
-    for kind in ("profile", "guardrails", "evidence", "task"):
-        if kind not in kinds or (kind in ("evidence", "task") and kinds.count(kind) > 1):
-            raise TemplateError(
-                f"{pack.line_of('templates', name, 'components')}: the template {name!r} has "
-                f"{kinds.count(kind) or 'no'} {kind} components.",
-                fix="A template needs a profile and guardrails, and may have one evidence layout and one task.",
-            )
-    for component in components:
-        for used, place in component.used.items():
-            if used not in variables and used not in FIELDS[component.kind] and component.sandbox:
-                raise TemplateError(
-                    f"{component.sandbox.where(*place)}: the variable {used!r} is not declared.",
-                    fix=f"Declare [templates.{name}.variables.{used}] in {PACK_FILE}; a component of kind "
-                    f"{component.kind!r} also knows {', '.join(sorted(FIELDS[component.kind]))}.",
-                )
-    for variable, declaration in variables.items():
-        reserved = any(variable in fields for fields in FIELDS.values())
-        problem = declaration.default is not None and declaration.problem(declaration.default)
-        if reserved or problem:
-            raise TemplateError(
-                f"{pack.line_of('templates', name, 'variables', variable)}: the variable {variable!r} "
-                f"{'has a reserved name' if reserved else f'has a default that {problem}'}.",
-                fix="Rename it." if reserved else "Give a default of the declared type.",
-            )
-
-
-def _used(components: Sequence[Component], variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    names = {name for component in components for name in component.used}
-    return {name: variable for name, variable in variables.items() if name in names}
+    has = base.declaration.templates[last].version
+    if version and not f"{has}.".startswith(f"{version}."):
+        raise TemplateError(
+            f"{pack.line_of('templates', name, 'extends')}: {stem!r} is there in version {has}, not {version}.",
+            fix="Extend the version that is there.",
+        )
+    return base, last

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from grounded.errors import TemplateError
 from grounded.prompting.sandbox import SOURCE_LIMIT
@@ -29,6 +29,9 @@ VariableType = Literal["string", "integer", "number", "boolean", "date", "string
 
 VARIABLE_LIMIT = 20_000
 """Code points of one text variable."""
+
+LANGUAGE_PATTERN = r"^(?:[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,2})?$"
+"""Tags of languages: ``de``, ``pt-br``."""
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _VERSION = r"^\d+\.\d+\.\d+$"
@@ -76,6 +79,7 @@ class ComponentDeclaration(Record):
         risk: The risk it lowers.
         limits: What it does not do.
         tokens: Tokens of its text with default variables under o200k_base; 0 when not stated.
+        replaces: The component of the extended template whose place it takes; by default that of its own name.
     """
 
     kind: Kind
@@ -85,6 +89,19 @@ class ComponentDeclaration(Record):
     risk: str = ""
     limits: str = ""
     tokens: int = Field(default=0, ge=0)
+    replaces: str = ""
+
+
+class LanguageDeclaration(Record):
+    """``[templates.NAME.languages.TAG]`` of a pack.
+
+    Attributes:
+        no_answer: The phrase for "the sources hold no answer" in this language.
+        defaults: Defaults of variables in this language.
+    """
+
+    no_answer: str | None = Field(default=None, min_length=1)
+    defaults: dict[str, str | bool | int | float | list[str]] = Field(default_factory=dict)
 
 
 class TemplateDeclaration(Record):
@@ -93,23 +110,43 @@ class TemplateDeclaration(Record):
     Attributes:
         components: Names of its components in the order of the system message.
         no_answer: What a model is told to say when the sources hold no answer.
+        extends: A template of the same pack (``qa``) or of an installed one (``core/qa``, ``core/qa@1``), whose
+            components, variables and phrase hold where this one has none of its own.
+        language: The language it is written in when that is not the pack's; its files bear the tag.
+        languages: What else depends on the language.
     """
 
     version: str = Field(pattern=_VERSION)
     description: str = ""
-    components: tuple[str, ...] = Field(min_length=1)
-    no_answer: str = Field(min_length=1)
+    components: tuple[str, ...] = ()
+    no_answer: str | None = Field(default=None, min_length=1)
     variables: dict[str, Variable] = Field(default_factory=dict)
+    extends: str = ""
+    language: str = Field(default="", pattern=LANGUAGE_PATTERN)
+    languages: dict[str, LanguageDeclaration] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not self.extends and not (self.components and self.no_answer):
+            raise ValueError("needs components and no_answer, or extends")
+        return self
 
 
 class PackDeclaration(Record):
-    """A whole ``pack.toml``."""
+    """A whole ``pack.toml``.
+
+    Attributes:
+        language: The language its files without a tag are written in.
+        languages: Further languages; ``qa/profile.de.j2`` is ``qa/profile.j2`` in German.
+    """
 
     pack_format: Literal[1]
     name: str = Field(pattern=_NAME)
     version: str = Field(pattern=_VERSION)
     description: str = ""
     license: str = ""
+    language: str = Field(default="en", pattern=LANGUAGE_PATTERN)
+    languages: tuple[Annotated[str, Field(pattern=LANGUAGE_PATTERN)], ...] = ()
     components: dict[str, ComponentDeclaration] = Field(default_factory=dict)
     templates: dict[str, TemplateDeclaration] = Field(min_length=1)
 
@@ -168,14 +205,23 @@ def read_pack(folder: Traversable | Path, place: str) -> Pack:
 def _files(folder: Traversable | Path, declaration: PackDeclaration, place: str) -> dict[str, str]:
     """The declared files, and those beside them that they include."""
     files: dict[str, str] = {}
-    waiting = [component.file for component in declaration.components.values()]
+    own = [component.file for component in declaration.components.values()]
+    translated = (variant_of(file, tag) for file in own for tag in declaration.languages)
+    waiting = [*own, *(file for file in translated if folder.joinpath(*PurePosixPath(file).parts).is_file())]
     while waiting:
         name = waiting.pop()
         if name in files:
             continue
         files[name] = _read(folder, name, place)
-        waiting += re.findall(r"{%[-+]?\s*include\s+[\"']([^\"']{1,200})[\"']", files[name])
+        named = re.findall(r"{%[-+]?\s*(?:include|extends)\s+[\"']([^\"']{1,200})[\"']", files[name])
+        waiting += [each for each in named if ":" not in each]  # PACK:NAME is a file of an extended template's pack
     return files
+
+
+def variant_of(file: str, language: str) -> str:
+    """The name of a file in a language: ``qa/profile.de.j2``."""
+    stem, _, suffix = file.rpartition(".")
+    return f"{stem}.{language}.{suffix}"
 
 
 def _read(folder: Traversable | Path, name: str, place: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, cast
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2 import Template as JinjaTemplate
 from jinja2.filters import FILTERS
-from jinja2.runtime import LoopContext
+from jinja2.runtime import BlockReference, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from grounded import errors
@@ -38,8 +38,12 @@ RANGE_LIMIT = 1_000
 DEPTH_LIMIT = 40
 """Deepest nesting of the syntax tree."""
 
+CHAIN_LIMIT = 5
+"""Most files in a chain in which each extends the next."""
+
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 _RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs"})
+_COMPILED_IN = frozenset({"_block_vars", "_loop_vars"})  # what Jinja adds to calls in blocks and loops
 _TESTS = frozenset({
     "boolean", "defined", "eq", "even", "false", "ge", "gt", "in", "le", "lt", "ne", "none", "number", "odd",
     "sequence", "string", "true", "undefined",
@@ -67,6 +71,8 @@ _NODES: tuple[type[nodes.Node], ...] = (
     nodes.Call,
     nodes.Include,
     nodes.Keyword,
+    nodes.Extends,
+    nodes.Block,
 )
 _work: ContextVar[list[int]] = ContextVar("grounded_template_work")
 
@@ -75,7 +81,8 @@ class Sandbox:
     """The files of one pack, checked and compiled on demand.
 
     Args:
-        files: Text of every file a template of this pack may use, by its name in the pack.
+        files: Text of every file a template of this pack may use, by its name in the pack; ``PACK:NAME`` for the
+            files of another pack, whose own names are looked up there.
         label: What stands before a file name in messages, such as ``core``.
     """
 
@@ -86,30 +93,74 @@ class Sandbox:
 
     def where(self, file: str, line: int) -> str:
         """A place for messages: ``core/qa/profile.j2:3``."""
+        if ":" in file:
+            return f"{file.replace(':', '/', 1)}:{line}"
         return f"{self._label}/{file}:{line}" if self._label else f"{file}:{line}"
 
     def variables(self, file: str) -> dict[str, tuple[str, int]]:
-        """Every free variable of a file and of what it includes, with the file and line of its first use.
+        """Every free variable of a file and of those it is made from, with the file and line of its first use.
 
         Raises:
             TemplateError: The file is missing, too large, malformed or uses something forbidden.
         """
         found: dict[str, tuple[str, int]] = {}
-        for name in (file, *self.includes(file)):
+        for name in (file, *self.sources(file)):
             for variable, line in _free_variables(self.parse(name)).items():
                 found.setdefault(variable, (name, line))
         return found
 
-    def includes(self, file: str) -> tuple[str, ...]:
-        """The files that a file includes, in order; an included file includes nothing itself."""
-        included = tuple(dict.fromkeys(_included(node) for node in self.parse(file).find_all(nodes.Include)))
+    def sources(self, file: str) -> tuple[str, ...]:
+        """The other files a file is made from: what it extends, and what these and itself include, in order."""
+        chain = self._chain(file)
+        included = [name for each in chain for name in self._includes(each)]
+        return tuple(dict.fromkeys((*chain[1:], *included)))
+
+    def text(self, file: str) -> str:
+        """The text of a file."""
+        return self._files[file]
+
+    def _includes(self, file: str) -> list[str]:
+        included = [self._resolve(_named_in(node), file) for node in self.parse(file).find_all(nodes.Include)]
         for name in included:
-            if any(True for _ in self.parse(name).find_all(nodes.Include)):
+            if any(True for _ in self.parse(name).find_all((nodes.Include, nodes.Extends, nodes.Block))):
                 raise errors.TemplateError(
-                    f"{self.where(name, 1)}: an included file includes another.",
-                    fix="Include it from the component itself.",
+                    f"{self.where(name, 1)}: an included file includes another, or holds blocks.",
+                    fix="Include it from the component itself, and keep blocks there.",
                 )
         return included
+
+    def _chain(self, file: str) -> list[str]:
+        """A file, the one it extends, the one that extends, and so on."""
+        chain = [file]
+        while parent := self.parent(chain[-1]):
+            if parent in chain or len(chain) == CHAIN_LIMIT:
+                problem = "extends itself" if parent in chain else f"extends more than {CHAIN_LIMIT - 1} files"
+                raise errors.TemplateError(
+                    f"{self.where(chain[-1], 1)}: {problem}: {' -> '.join((*chain, parent))}.",
+                    fix="Break the chain of extends.",
+                )
+            self._check_blocks(chain[-1], parent)
+            chain.append(parent)
+        return chain
+
+    def parent(self, file: str) -> str:
+        """The file that a file extends; empty when there is none."""
+        extended = next(iter(self.parse(file).find_all(nodes.Extends)), None)
+        return self._resolve(_named_in(extended), file) if extended else ""
+
+    def _check_blocks(self, file: str, parent: str) -> None:
+        known = {block.name for block in self.parse(parent).find_all(nodes.Block)}
+        for block in self.parse(file).find_all(nodes.Block):
+            if block.name not in known:
+                raise errors.TemplateError(
+                    f"{self.where(file, block.lineno)}: {parent!r} has no block {block.name!r}.",
+                    fix=f"It has: {', '.join(sorted(known)) or 'none'}.",
+                )
+
+    def _resolve(self, name: str, file: str) -> str:
+        """The name by which a file knows another."""
+        pack, colon, _ = file.rpartition(":")
+        return name if ":" in name else f"{pack}{colon}{name}"
 
     def parse(self, file: str) -> nodes.Template:
         """The checked syntax tree of a file, without the accounting that running it adds."""
@@ -186,15 +237,20 @@ class Sandbox:
         waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
         while waiting:
             node, depth = waiting.pop()
-            problem = "nested too deeply" if depth > DEPTH_LIMIT else _forbidden(node)
-            if problem:
-                raise errors.TemplateError(
-                    f"{self.where(file, node.lineno or 1)}: {problem}.",
-                    fix="Templates may use variables, if, for, include and the filters "
-                    + ", ".join(sorted(_FILTERS))
-                    + ".",
-                )
-            waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
+            self._refuse("nested too deeply" if depth > DEPTH_LIMIT else _forbidden(node), file, node)
+            if not _is_super(node):
+                waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
+        for node, problem in _misplaced(tree):
+            self._refuse(problem, file, node)
+
+    def _refuse(self, problem: str, file: str, node: nodes.Node) -> None:
+        if problem:
+            raise errors.TemplateError(
+                f"{self.where(file, node.lineno or 1)}: {problem}.",
+                fix="Templates may use variables, if, for, include, extends, block and the filters "
+                + ", ".join(sorted(_FILTERS))
+                + ".",
+            )
 
     def _place(self, trace: TracebackType | None, fallback: str) -> str:
         place = (fallback, 1)
@@ -237,9 +293,14 @@ class _Environment(ImmutableSandboxedEnvironment):
             size = sum(1 for _ in loop.find_all(nodes.Node))
             loop.iter = _filter(loop.iter, "_loop", [nodes.Const(size)])
         for include in list(tree.find_all(nodes.Include)):
-            include.template = _filter(include.template, "_include", [])
+            include.template = _filter(self._resolved(include, name), "_include", [])
+        for extended in tree.find_all(nodes.Extends):
+            extended.template = self._resolved(extended, name)
         tree.set_environment(self)
         return tree
+
+    def _resolved(self, node: nodes.Include | nodes.Extends, file: str | None) -> nodes.Const:
+        return nodes.Const(self._sandbox._resolve(_named_in(node), file or ""), lineno=node.lineno)
 
     def _include(self, file: str) -> str:
         _spend(self._sandbox.weight(file))
@@ -260,6 +321,9 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         _context, function, *rest = args
+        kwargs = {key: value for key, value in kwargs.items() if key not in _COMPILED_IN}
+        if isinstance(function, BlockReference) and not (rest or kwargs):
+            return function()
         if function is not _range or kwargs:
             raise _LimitError("only range() may be called")
         return _range(*rest)
@@ -274,14 +338,14 @@ def _forbidden(node: nodes.Node) -> str:
         case nodes.Getitem():
             return "" if _is_index(node.arg) else "an index must be a number, a text or a variable"
         case nodes.Call():
-            return "" if _is_range(node) else "only range() may be called"
+            return "" if _is_range(node) or _is_super(node) else "only range() may be called"
         case nodes.Filter() | nodes.Test():
             known = _FILTERS if isinstance(node, nodes.Filter) else _TESTS
             return "" if node.name in known else f"{type(node).__name__.lower()} {node.name!r} is not allowed"
         case nodes.For():
             return "a recursive loop is not allowed" if node.recursive else ""
-        case nodes.Include():
-            return "" if _included(node) else "include needs a file name in quotes"
+        case nodes.Include() | nodes.Extends():
+            return "" if _named_in(node) else f"{type(node).__name__.lower()} needs a file name in quotes"
         case nodes.Name():
             return f"name {node.name!r} is not allowed" if node.name in _RESERVED or node.name[0] == "_" else ""
     return "" if type(node) in _NODES else f"{type(node).__name__.lower()} is not allowed"
@@ -296,7 +360,48 @@ def _is_range(node: nodes.Call) -> bool:
     return plain and isinstance(node.node, nodes.Name) and node.node.name == "range"
 
 
-def _included(node: nodes.Include) -> str:
+def _is_super(node: nodes.Node) -> bool:
+    """``super()``: the block as the extended file has it."""
+    if not isinstance(node, nodes.Call) or node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return False
+    return isinstance(node.node, nodes.Name) and node.node.name == "super"
+
+
+def _misplaced(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
+    """What may not stand where it does, and why.
+
+    Without these rules blocks that hold blocks, or call ``super()`` more than once, could double the work with
+    every level; and text that Jinja leaves out in silence would be lost.
+    """
+    blocks = list(tree.find_all(nodes.Block))
+    for outer in (*blocks, *tree.find_all(nodes.For)):
+        for inner in outer.find_all(nodes.Block):
+            yield inner, "a block may not stand in a block or a loop"
+    once = []
+    for block in blocks:
+        looped = [call for loop in block.find_all(nodes.For) for call in loop.find_all(nodes.Call)]
+        calls = [call for call in block.find_all(nodes.Call) if _is_super(call)]
+        once += [call for call in calls[:1] if not any(call is each for each in looped)]
+    for call in tree.find_all(nodes.Call):
+        if _is_super(call) and not any(call is each for each in once):
+            yield call, "super() may stand once in a block, outside loops"
+    extended = list(tree.find_all(nodes.Extends))
+    body = [node for node in tree.body if not _is_blank(node)] if extended else []
+    for node in extended:
+        if node is not body[0]:
+            yield node, "extends must come first and once"
+    for part in body[1:]:
+        if not isinstance(part, nodes.Block):
+            yield part, "a file that extends another holds blocks only; this would be left out"
+
+
+def _is_blank(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Output) and all(
+        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
+    )
+
+
+def _named_in(node: nodes.Include | nodes.Extends) -> str:
     name = node.template.value if isinstance(node.template, nodes.Const) else ""
     return name if isinstance(name, str) else ""
 
@@ -310,7 +415,7 @@ def _free_variables(tree: nodes.Template) -> dict[str, int]:
         }
     free: dict[str, int] = {}
     for name in tree.find_all(nodes.Name):
-        if name.name not in bound:
+        if name.name not in bound and name.name != "super":
             free[name.name] = min(name.lineno, free.get(name.name, name.lineno))
     return free
 

@@ -32,7 +32,8 @@ class Component:
         file: Its file, for messages.
         risk: The risk it lowers; empty when it is no guardrail.
         limits: What it does not do.
-        included: Text of the files it includes, in order.
+        language: The language of its file when the file bears one; empty for the base text.
+        included: Text of the files it extends and includes, in order.
         compiled: None for plain text, which is used as it stands.
         used: The variables it uses, each with the file and line of its first use.
     """
@@ -45,6 +46,7 @@ class Component:
     description: str = ""
     risk: str = ""
     limits: str = ""
+    language: str = ""
     included: tuple[str, ...] = field(default=(), repr=False)
     compiled: JinjaTemplate | None = field(default=None, repr=False, compare=False)
     sandbox: Sandbox | None = field(default=None, repr=False, compare=False)
@@ -72,6 +74,7 @@ class Template:
         description: What it is for.
         no_answer: What a model is told to say, alone, when the sources hold no answer.
         components: In the order of the system message; evidence layout and task last.
+        language: The language it was loaded in.
         warnings: What a user of the template should know, shown with every prompt.
     """
 
@@ -80,6 +83,7 @@ class Template:
     no_answer: str
     variables: Mapping[str, Variable]
     components: tuple[Component, ...]
+    language: str = ""
     warnings: tuple[str, ...] = ()
 
     def values(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:

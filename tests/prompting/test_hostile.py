@@ -174,7 +174,26 @@ TEMPLATES = [
     "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "{% import 'other.j2' as o %}",
     "{% from 'other.j2' import a %}",
-    "{% extends 'other.j2' %}",
+    "{% extends 'main.j2' %}",
+    "{% extends 'ring.j2' %}",
+    "{% extends '../pack.toml' %}",
+    "{% extends 'other:../main.j2' %}",
+    "{% extends x %}",
+    "{% extends ['other.j2'] %}",
+    "{% if x %}{% extends 'base.j2' %}{% endif %}",
+    "{% extends 'base.j2' %}{% extends 'base.j2' %}",
+    "{{ x }}{% extends 'base.j2' %}",
+    "{% extends 'base.j2' %}lost",
+    "{% extends 'base.j2' %}{% block other %}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{{ super() }}{{ super() }}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{{ super.super() }}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{{ super }}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{{ super(1) }}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{{ super()['__class__'] }}{{ super().x }}{% endblock %}",
+    "{% extends 'base.j2' %}{% block b %}{% for i in range(9) %}{{ super() }}{% endfor %}{% endblock %}",
+    "{% extends 'long1.j2' %}",
+    "{% include 'base.j2' %}",
+    "{{ super() }}",
     "{% include '../pack.toml' %}",
     "{% include '/etc/passwd' %}",
     "{% include x %}",
@@ -199,7 +218,10 @@ TEMPLATES = [
     "{% for a in [1] %}{{ loop._iterable }}{% endfor %}",
     "{% filter upper %}x{% endfilter %}",
     "{% call x() %}{% endcall %}",
-    "{% block b %}{% endblock %}",
+    "{% block b %}{% block c %}{% endblock %}{% endblock %}",
+    "{% for i in range(9) %}{% block b %}{% endblock %}{% endfor %}",
+    "{% block b %}{{ self.b() }}{% endblock %}",
+    "{% block b %}{% endblock %}{{ self.b() }}",
     "{% autoescape true %}{% endautoescape %}",
     "{{ x() }}",
     "{{ x.upper() }}",
@@ -240,8 +262,12 @@ TEMPLATES = [
 @pytest.mark.parametrize("source", TEMPLATES, ids=lambda source: source[:40])
 def test_templates_cannot_escape_or_hang(source: str) -> None:
     files = {"main.j2": source, "other.j2": "{{ x }}", "big.j2": "{{ x }}" * 5000}
+    files["base.j2"] = "{% block b %}{{ x }}{% endblock %}"
+    files["ring.j2"] = "{% extends 'main.j2' %}"
+    files |= {f"long{number}.j2": f"{{% extends 'long{number + 1}.j2' %}}" for number in range(1, 9)}
+    files["long9.j2"] = ""
     sandbox = Sandbox(files, "pack")
-    with pytest.raises(TemplateError, match=r"main\.j2:\d+|has no file|other\.j2"):
+    with pytest.raises(TemplateError, match=r"(?:main|ring|base|long\d)\.j2:\d+|has no file|other\.j2"):
         sandbox.render(sandbox.compile("main.j2"), {"x": "\\" * 20_000})
 
 
@@ -253,6 +279,8 @@ def test_templates_cannot_escape_or_hang(source: str) -> None:
         ("{{ items|join('/')|upper }} {{ items|length }} {{ items[1] }} {{ table['k'] }}", "A/B 2 b v"),
         ("{{ items|tojson }} {{ missing|default('d') }}", '["a", "b"] d'),
         ("{% include 'part.j2' %}!", "part a!"),
+        ("{% for a in items %}{% for b in range(2) %}{{ a }}{{ b }}{% endfor %}{% endfor %}", "a0a1b0b1"),
+        ("{% block b %}{% for a in range(2) %}{{ a }}{% endfor %}{% endblock %}", "01"),
         ("{{ 'x' if items[0] in ['a', 'z'] else 'y' }}", "x"),
         ("{% raw %}{{ x }}{% endraw %}{# note #}", "{{ x }}"),
     ],

@@ -165,7 +165,11 @@ def test_variables_are_checked(folder: Path, variables: dict[str, Any], message:
         (('name = "acme"', 'name = "acme'), r"acme/pack\.toml: "),
         (('no_answer = "No idea."', "no_answer = ''"), "no_answer"),
         (('kind = "profile"', 'kind = "mood"'), r"components\.who\.kind"),
-        (('no_answer = "No idea."', 'no_answer = "No idea."\nextends = "core/qa"'), "extends"),
+        (('no_answer = "No idea."', 'no_answer = "No idea."\nvariants = "core/qa"'), "variants"),
+        (
+            ('no_answer = "No idea."\n', ""),
+            r"pack\.toml:5: templates\.help: .*needs components and no_answer, or extends",
+        ),
     ],
 )
 def test_broken_packs(tmp_path: Path, change: tuple[str, str], message: str) -> None:
