@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from grounded.answering.cues import AnswerKind, expected_kinds, holds_kind, without_cue
-from grounded.records import Generation, GeneratorRef, Passage, Prompt
+from grounded.records import Generation, GeneratorRef, Passage, Prompt, superseded
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
 
@@ -180,8 +180,7 @@ def _shape(candidate: _Candidate, fits: bool) -> float:
 
 def _in_force(scored: list[_Candidate], passages: Sequence[Passage], on: date) -> list[_Candidate]:
     """Leave out passages replaced by another one here, and outdated ones when others say as much."""
-    replaced = {passage.supersedes for passage in passages if passage.supersedes}
-    old = {n for n, passage in enumerate(passages, 1) if passage.document_id in replaced}
+    old = {index + 1 for index in superseded(passages, on)}
     kept = [candidate for candidate in scored if candidate.number not in old] or scored
     outdated = {n for n, passage in enumerate(passages, 1) if not passage.in_force(on)}
     current = [candidate for candidate in kept if candidate.number not in outdated]
