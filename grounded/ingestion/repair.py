@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from grounded.errors import LedgerError
 from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
 from grounded.ingestion.ledger import Ledger
 from grounded.ingestion.payloads import FilterKeys
@@ -50,7 +51,7 @@ def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Spars
 
     Raises:
         StoreError: The store failed; run it again.
-        LedgerError: The ledger failed, or is open read-only.
+        LedgerError: The ledger failed, is open read-only, or is new while the store is full; nothing was removed.
     """
     started = time.monotonic()
     keys = FilterKeys(ledger, store)
@@ -58,9 +59,25 @@ def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Spars
         # Whoever syncs right now has put things in order before, and leaves them in order.
         if not held or (not ledger.dirty and store.count() == ledger.totals()[1]):
             return RepairReport(seconds=time.monotonic() - started)
+        check_belonging(ledger, store)
         removed, restored = _bring_in_line(ledger, store, embedder, sparse, keys)
     log.info("repaired the store: %d points restored, %d removed", restored, removed)
     return RepairReport(True, restored, removed, time.monotonic() - started)
+
+
+def check_belonging(ledger: Ledger, store: VectorStore) -> None:
+    """Refuse a ledger in which nothing ever ran beside a store that holds points: they are another ledger's.
+
+    Raises:
+        LedgerError: They do not belong together.
+    """
+    points = store.count() if ledger.unused else 0
+    if points:
+        raise LedgerError(
+            f"The ledger {ledger.name} is empty and was never used, but the store holds {points} points.",
+            fix="Restore the ledger they belong to, or name another store; "
+            "to begin anew, delete the knowledge base and its vectors and ingest the sources again.",
+        )
 
 
 def _bring_in_line(

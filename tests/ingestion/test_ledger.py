@@ -355,6 +355,17 @@ def test_a_missing_ledger_is_not_created_by_a_reader(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "missing" / "ledger.sqlite")
 
 
+def test_a_missing_ledger_is_made_only_when_wanted(ledger_url: str) -> None:
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="vectors"):
+            Ledger.open(ledger_url, create=False)
+    with Ledger.open(ledger_url) as made:
+        assert made.unused
+        made.begin_run("1", "default", "files", "all")
+    with Ledger.open(ledger_url, create=False) as again:
+        assert not again.unused
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "postgresql://host/db?schema=a-b", ":memory:", "nonsense://"])
 def test_impossible_urls_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):

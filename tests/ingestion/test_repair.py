@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grounded.errors import StoreError
+from grounded.errors import LedgerError, StoreError
 from grounded.ingestion.ledger import Ledger
 from grounded.ingestion.repair import repair
 from grounded.records import AllOf, AnyOf, Viewer
@@ -53,15 +53,20 @@ def test_a_lost_store_is_rebuilt(base: Base, tmp_path: Path) -> None:
     again.close()
 
 
-def test_points_of_a_lost_ledger_are_removed(base: Base, tmp_path: Path) -> None:
+def test_a_new_ledger_takes_no_points_away(base: Base, tmp_path: Path) -> None:
     base.sync(listing(DOCUMENTS))
     base.close()
-    for file in (tmp_path / "kb").glob("ledger.sqlite*"):
-        file.unlink()
+    kept = tmp_path / "kept.sqlite"
+    shutil.move(tmp_path / "kb" / "ledger.sqlite", kept)
     again = Base(tmp_path / "kb")
-    assert again.repair().points_removed == 120
-    check_agreement(again, {})
+    with pytest.raises(LedgerError, match="never used, but the store holds 120 points"):
+        again.repair()
+    assert again.store.count() == 120
     again.close()
+    with_its_own = Base(tmp_path / "kb", ledger=kept)
+    assert not with_its_own.repair().scanned
+    check_agreement(with_its_own, DOCUMENTS)
+    with_its_own.close()
 
 
 def test_points_that_are_stale_and_missing_at_once_are_found_by_the_mark(base: Base) -> None:

@@ -21,26 +21,27 @@ _DEFAULT_SCHEMA = "grounded"
 _WRITES = "grounded_writes"
 
 
-def connect(url: str | Path, *, read_only: bool) -> Engine:
+def connect(url: str | Path, *, read_only: bool, create: bool = True) -> Engine:
     """An engine for a SQLite path or an SQLAlchemy URL; the SQLite file is created (mode 0600) when missing.
 
     Args:
         url: A path, ``sqlite:///path`` or ``postgresql://user@host/database?schema=name`` (``grounded``
             when no schema is named).
         read_only: Open without the right to write.
+        create: Make a missing SQLite file or PostgreSQL schema.
 
     Raises:
         ConfigurationError: The URL is malformed or names a database of another kind.
         KnowledgeBaseNotFoundError: ``read_only`` and there is no file.
-        LedgerError: The file cannot be created.
+        LedgerError: The file cannot be created, or is missing and ``create`` is False.
         MissingExtraError: PostgreSQL without its driver.
     """
-    parsed = _parsed(url)
+    parsed = parsed_url(url)
     match parsed.get_backend_name():
         case "sqlite":
-            return _sqlite(Path(parsed.database or ""), read_only=read_only)
+            return _sqlite(Path(parsed.database or ""), read_only=read_only, create=create)
         case "postgresql":
-            return _postgresql(parsed, read_only=read_only)
+            return _postgresql(parsed, read_only=read_only, create=create)
         case other:
             raise ConfigurationError(f"The ledger cannot live in {other!r}.", fix="Use a path or postgresql://…")
 
@@ -95,7 +96,12 @@ def _translated(engine: Engine) -> Iterator[None]:
         ) from error
 
 
-def _parsed(url: str | Path) -> URL:
+def parsed_url(url: str | Path) -> URL:
+    """A path or URL as SQLAlchemy's.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
+    """
     text = str(url)
     if isinstance(url, Path) or "://" not in text:
         return URL.create("sqlite", database=text)
@@ -105,14 +111,14 @@ def _parsed(url: str | Path) -> URL:
         raise ConfigurationError("The ledger's URL is malformed.", fix="Use a path or postgresql://…") from error
 
 
-def _sqlite(path: Path, *, read_only: bool) -> Engine:
+def _sqlite(path: Path, *, read_only: bool, create: bool) -> Engine:
     if not path.name or str(path) == ":memory:":
         raise ConfigurationError("A SQLite ledger needs a file.", fix="Name one, such as ./kb/ledger.sqlite.")
     if read_only:
         if not path.is_file():
             raise KnowledgeBaseNotFoundError(f"There is no ledger at {path}.", fix="Ingest something first.")
     else:
-        _create_private(path)
+        _create_private(path, create=create)
     mode = _read_only_mode(path) if read_only else "mode=rw"
 
     def open_connection() -> sqlite3.Connection:
@@ -141,7 +147,12 @@ def _sqlite(path: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def _create_private(path: Path) -> None:
+def _create_private(path: Path, *, create: bool) -> None:
+    if not create and not path.exists():
+        raise LedgerError(
+            f"There is no ledger at {path}, but the vectors of this knowledge base are there.",
+            fix="Restore the file from a backup; or delete the knowledge base and ingest the sources again.",
+        )
     try:
         # SQLite gives its side files the mode of the main file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600))
@@ -157,7 +168,7 @@ def _read_only_mode(path: Path) -> str:
     return "mode=ro&immutable=1"
 
 
-def _postgresql(url: URL, *, read_only: bool) -> Engine:
+def _postgresql(url: URL, *, read_only: bool, create: bool) -> Engine:
     query = dict(url.query)
     schema = query.pop("schema", _DEFAULT_SCHEMA)
     if not isinstance(schema, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
@@ -172,7 +183,7 @@ def _postgresql(url: URL, *, read_only: bool) -> Engine:
         connection.autocommit = True
         if read_only:
             connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-        elif not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():
+        elif create and not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone():
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         connection.execute(f'SET search_path TO "{schema}"')
         connection.autocommit = False

@@ -15,7 +15,7 @@ from grounded.errors import LedgerError, UnknownNameError
 from grounded.ingestion.ledger import journal, reads, writes
 from grounded.ingestion.ledger.engine import alone, connect, reading, shown, writing
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import meta
+from grounded.ingestion.ledger.schema import meta, runs
 from grounded.ingestion.ledger.text import TextCache
 from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
 from grounded.records import (
@@ -49,28 +49,29 @@ class Ledger:
         self._held = 0
 
     @classmethod
-    def open(cls, url: str | Path, *, read_only: bool = False) -> Self:
+    def open(cls, url: str | Path, *, read_only: bool = False, create: bool = True) -> Self:
         """Open a ledger; a missing one is created and an older one migrated unless ``read_only``.
 
         Args:
             url: A path for SQLite (file mode 0600), ``sqlite:///path``, or
                 ``postgresql://user@host/database?schema=name``.
             read_only: Refuse every write; works beside a writer.
+            create: Make it when it is missing.
 
         Raises:
             SchemaError: It is no ledger, or a newer release wrote it.
             KnowledgeBaseNotFoundError: ``read_only`` and there is none.
             ConfigurationError: The URL is malformed.
             MissingExtraError: PostgreSQL without its driver.
-            LedgerError: The database cannot be reached or read.
+            LedgerError: The database cannot be reached or read, or is missing and ``create`` is False.
         """
-        engine = connect(url, read_only=read_only)
+        engine = connect(url, read_only=read_only, create=create)
         begin = reading if read_only else writing
         try:
             with begin(engine) as connection:
                 if engine.dialect.name == "postgresql" and not read_only:
                     connection.execute(_lock("pg_advisory_xact_lock", _OPENING_LOCK))
-                prepare(connection, read_only=read_only)
+                prepare(connection, read_only=read_only, create=create)
         except BaseException:
             engine.dispose()
             raise
@@ -172,6 +173,12 @@ class Ledger:
             journal.finish_run(connection, run_id, outcome, report, _now())
             if clean:
                 journal.mark(connection, dirty=False)
+
+    @property
+    def unused(self) -> bool:
+        """Whether no run ever began in it, so that nothing stored elsewhere can be its own."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(runs.c.id).limit(1)).first() is None
 
     # What repair needs -----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from grounded.errors import SchemaError
+from grounded.errors import LedgerError, SchemaError
 from grounded.ingestion.ledger.schema import SCHEMA_NUMBER, meta, metadata
 
 Migration = Callable[[Connection], None]
@@ -22,6 +22,7 @@ def prepare(
     connection: Connection,
     *,
     read_only: bool,
+    create: bool = True,
     migrations: Mapping[int, Migration] = MIGRATIONS,
     newest: int = SCHEMA_NUMBER,
 ) -> None:
@@ -30,14 +31,18 @@ def prepare(
     Args:
         connection: A connection in a transaction.
         read_only: Refuse instead of writing.
+        create: Make the tables when there are none.
         migrations: The steps.
         newest: The number this release writes.
 
     Raises:
         SchemaError: It is no ledger, it was written by a newer release, or it needs a migration and is
             opened read-only.
+        LedgerError: There are no tables and ``create`` is False.
     """
     found = set(inspect(connection).get_table_names())
+    if not found and not read_only and not create:
+        raise missing()
     if "meta" not in found:
         _create(connection, found, read_only=read_only, newest=newest)
         return
@@ -55,6 +60,15 @@ def prepare(
     for step in range(number + 1, newest + 1):
         migrations[step](connection)
         connection.execute(update(meta).values(schema_number=step))
+
+
+def missing() -> LedgerError:
+    """The error for a ledger that should be there and is not."""
+    return LedgerError(
+        "The ledger of this knowledge base is missing or empty, but its vectors are there.",
+        fix="Restore the ledger from a backup or correct 'ledger' in kb.toml; "
+        "or delete the knowledge base and ingest the sources again.",
+    )
 
 
 def _number(connection: Connection) -> int:
