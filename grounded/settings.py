@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError
 
-from grounded.errors import ConfigurationError, KnowledgeBaseNotFoundError, SchemaError
+from grounded.errors import ConfigurationError, KnowledgeBaseError, KnowledgeBaseNotFoundError, SchemaError
 from grounded.records import SCHEMA, Record
 
 KB_FILE = "kb.toml"
@@ -26,7 +26,8 @@ class KnowledgeBaseSettings(Record):
         embedder: Identity of the embedding model that made the vectors.
         dimension: Length of a vector.
         store: ``edge`` for the embedded store in ``shard/``, or a ``qdrant://`` address.
-        ledger: ``sqlite`` for ``ledger.sqlite`` in the folder, or a SQLAlchemy URL without a password.
+        ledger: ``sqlite`` for ``ledger.sqlite`` in the folder, another path relative to it, or a SQLAlchemy URL
+            without a password.
     """
 
     embedder: str
@@ -41,6 +42,7 @@ class KnowledgeBaseSettings(Record):
         Raises:
             KnowledgeBaseNotFoundError: There is none in that folder.
             SchemaError: It is damaged or from a newer release.
+            KnowledgeBaseError: It cannot be read.
         """
         try:
             data = tomllib.loads((folder / KB_FILE).read_text("utf-8"))
@@ -48,6 +50,10 @@ class KnowledgeBaseSettings(Record):
             raise KnowledgeBaseNotFoundError(
                 f"There is no knowledge base at {folder}.",
                 fix=f"Make one with: grounded ingest PATH --kb {folder}, or name another with --kb or GROUNDED_KB.",
+            ) from error
+        except OSError as error:
+            raise KnowledgeBaseError(
+                f"{folder / KB_FILE} cannot be read: {error.strerror or error}.", fix="Check its permissions."
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SchemaError(f"{folder / KB_FILE} is not valid TOML: {error}") from error

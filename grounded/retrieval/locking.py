@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
 import weakref
 from pathlib import Path
 
-from grounded.errors import KnowledgeBaseLockedError
+from grounded.errors import KnowledgeBaseLockedError, StoreError
 
 _FAR = 2**30
 """Windows locks are mandatory: locking a byte far beyond the content leaves the holder's id readable."""
+
+_HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
+"""What the systems answer when somebody else holds a lock; anything else is a failure."""
 
 _READ_TRIES = 5
 _READ_PAUSE_SECONDS = 0.02
@@ -45,23 +49,31 @@ class FileLock:
 
     Raises:
         KnowledgeBaseLockedError: Somebody holds it, this process included; ``pid`` names the holder.
+        StoreError: The file cannot be opened or written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _unusable(path, error) from error
         try:
             _lock(descriptor)
         except OSError as error:
             os.close(descriptor)
-            raise _held(path) from error
+            raise (_held(path) if error.errno in _HELD else _unusable(path, error)) from error
         self._descriptor = descriptor
         self._pid = os.getpid()
         # A holder that is forgotten without a release must not lock the folder for the rest of the process.
         self._close = weakref.finalize(self, os.close, descriptor)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            self.release()
+            raise _unusable(path, error) from error
 
     def release(self) -> None:
         """Let go; releasing twice changes nothing."""
@@ -74,6 +86,13 @@ class FileLock:
                 os.ftruncate(self._descriptor, 0)
                 _unlock(self._descriptor)
         self._close()
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} cannot be locked: {error.strerror or error}.",
+        fix="A knowledge base must be writable, also for reading: check permissions, disk, mount.",
+    )
 
 
 def _held(path: Path) -> KnowledgeBaseLockedError:
