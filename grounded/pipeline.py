@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
 from grounded.errors import (
-    EmbedderMismatchError,
     UsageError,
 )
-from grounded.opening import Source, as_sources, connector_for, open_ledger, open_store, settings_for, status_from
+from grounded.opening import Source, as_sources, connector_for, open_ledger, open_parts, status_from
 from grounded.protocols import Embedder, EntailmentModel, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
@@ -88,7 +87,8 @@ class KnowledgeBase:
             path: Its folder.
             create: Make it when it is not there.
             store: ``qdrant://host:6333/name`` for a server instead of the embedded store; fixed at creation.
-            ledger: A SQLAlchemy URL instead of ``ledger.sqlite``; fixed at creation.
+            ledger: ``postgresql://user@host/database`` without a password, or the path of a SQLite file, relative
+                to the knowledge base's folder, instead of ``ledger.sqlite``; fixed at creation.
             embedder: Another embedding model than the shipped one; the same one at every opening.
             wait: Seconds to wait while another process holds it.
 
@@ -97,23 +97,22 @@ class KnowledgeBase:
             KnowledgeBaseExistsError: The path is a file, or a folder with other things in it.
             KnowledgeBaseLockedError: Another process holds it; ``pid`` names the holder.
             EmbedderMismatchError: It was made with another embedding model.
+            ConfigurationError: ``store`` or ``ledger`` is impossible, holds a password, or is not what the
+                knowledge base was made with.
+            LedgerError: The ledger is missing although the vectors are there; nothing was changed.
         """
         folder = Path(path).expanduser().absolute()
         if embedder is None:
             from grounded.models.embedder import default_embedder
 
             embedder = default_embedder()
-        settings = settings_for(folder, create=create, store=store, ledger=ledger, embedder=embedder)
-        if settings.embedder != embedder.identity or settings.dimension != embedder.dimension:
-            raise EmbedderMismatchError(
-                f"{folder} was made with the embedding model {settings.embedder!r}; this is {embedder.identity!r}.",
-                fix="Open it with the model it was made with, or ingest into a new knowledge base.",
-            )
-        opened_store = open_store(folder, settings, wait=wait)
+        settings, opened_store, opened_ledger = open_parts(
+            folder, create=create, store=store, ledger=ledger, embedder=embedder, wait=wait
+        )
         try:
-            opened_ledger = open_ledger(folder, settings)
             _repair(opened_ledger, opened_store, embedder)
         except BaseException:
+            opened_ledger.close()
             opened_store.close()
             raise
         return cls(folder, settings=settings, ledger=opened_ledger, store=opened_store, embedder=embedder)
