@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import tempfile
 import time
 from pathlib import Path
@@ -43,8 +42,7 @@ def demo(
             caught = catch_report(knowledge_base)
             answers = [knowledge_base.ask(question) for question in (*QUESTIONS, UNANSWERABLE, VERSIONS)]
     if output.as_json:
-        records = {"ingest": ingested.to_dict(), "catch": caught.to_dict(), "answers": [a.to_dict() for a in answers]}
-        output.show_json(json_module.dumps({"schema": 1, **records}, ensure_ascii=False))
+        output.show_records("answers", answers, ingest=ingested, catch=caught)
     else:
         _tell(output.result, ingested, caught, answers, keep, time.monotonic() - started)
     if not ingested.ok:

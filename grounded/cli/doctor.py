@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -56,7 +55,7 @@ def doctor(
     output = output_of(context, kb, json)
     findings = [*_installation(), *_models(), *_extras(), *(_servers() if network else []), *_knowledge_base(output)]
     if output.as_json:
-        output.show_json(json_module.dumps({"schema": 1, "findings": [asdict(each) for each in findings]}))
+        output.show_records("findings", [asdict(each) for each in findings])
     else:
         _print(output, findings)
     if any(each.state == "problem" for each in findings):

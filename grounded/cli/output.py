@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from grounded.records import Record
+from grounded.records import SCHEMA, Record
 from grounded.settings import ProjectSettings
 
 if TYPE_CHECKING:
@@ -43,6 +45,18 @@ class Output:
             self.show_json(record.to_json())
         else:
             self.result.print(pretty)
+
+    def show_records(self, name: str, records: Iterable[Record | Mapping[str, Any]], **others: Record) -> None:
+        """Print several records as one JSON document, ``{"schema": 1, name: [...]}``.
+
+        Args:
+            name: The key of the list.
+            records: What is in it.
+            others: Single records beside it, by their key.
+        """
+        beside = {key: record.to_dict() for key, record in others.items()}
+        listed = [record.to_dict() if isinstance(record, Record) else dict(record) for record in records]
+        self.show_json(json.dumps({"schema": SCHEMA, **beside, name: listed}, ensure_ascii=False))
 
     def show_json(self, text: str) -> None:
         """Print a JSON document untouched by wrapping or colour."""

@@ -40,7 +40,7 @@ def search(
             on=on.date() if on else None,
         )
     if output.as_json:
-        output.show_json(json_module.dumps([passage.to_dict() for passage in passages], ensure_ascii=False))
+        output.show_records("passages", passages)
         return
     from grounded.render.terminal import passages_terminal
 

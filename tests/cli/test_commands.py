@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from grounded import Answer, IngestReport, Prompt, Report
+from grounded import Answer, IngestReport, Passage, Prompt, Report
 from grounded.cli import exits
 from grounded.demo import handbook
 from grounded.records import Status
@@ -69,9 +69,10 @@ def test_ask_declines_with_its_own_exit_code(shop: Path) -> None:
 
 
 def test_search_prompt_and_status_speak_json(shop: Path) -> None:
-    passages = json.loads(run("search", "warranty", "-k", "2", "--json", folder=shop).stdout)
-    assert len(passages) == 2
-    assert passages[0]["schema"] == 1
+    found = json.loads(run("search", "warranty", "-k", "2", "--json", folder=shop).stdout)
+    assert found["schema"] == 1
+    assert len(found["passages"]) == 2
+    assert Passage.from_dict(found["passages"][0]).text
     prompt = Prompt.from_json(run("prompt", "How long is the warranty?", "--json", folder=shop).stdout)
     assert prompt.passages
     status = Status.from_json(run("status", "--json", folder=shop).stdout)
@@ -80,7 +81,7 @@ def test_search_prompt_and_status_speak_json(shop: Path) -> None:
 
 def test_search_takes_filters(shop: Path) -> None:
     found = json.loads(run("search", "warranty", "--where", "product=kettle", "--json", folder=shop).stdout)
-    assert {passage["title"] for passage in found} == {"Warranty terms 2024", "Warranty terms 2026"}
+    assert {passage["title"] for passage in found["passages"]} == {"Warranty terms 2024", "Warranty terms 2026"}
     done = run("search", "warranty", "--where", "colour=red", folder=shop)
     assert done.returncode == exits.USAGE
     assert "product" in done.stderr
@@ -128,7 +129,9 @@ def test_templates_can_be_listed_and_shown(tmp_path: Path) -> None:
 
 def test_doctor_checks_this_installation(tmp_path: Path) -> None:
     done = run("doctor", "--json", folder=tmp_path)
-    findings = json.loads(done.stdout)["findings"]
+    document = json.loads(done.stdout)
+    findings = document["findings"]
+    assert document["schema"] == 1
     assert done.returncode == exits.OK, findings
     assert {"python", "grounded-rag", "embedding model", "knowledge base"} <= {each["subject"] for each in findings}
 
@@ -141,12 +144,20 @@ def test_demo_shows_the_catch_the_answers_and_the_refusal(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_demo_speaks_json(tmp_path: Path) -> None:
+    document = json.loads(run("demo", "--json", folder=tmp_path).stdout)
+    assert document["schema"] == 1
+    assert IngestReport.from_dict(document["ingest"]).documents_added == 6
+    assert Report.from_dict(document["catch"]).contradicted
+    assert len([Answer.from_dict(each) for each in document["answers"]]) == 6
+
+
 def test_project_settings_are_found_upwards(shop: Path) -> None:
     below = shop / "deep" / "down"
     below.mkdir(parents=True)
     (shop / "grounded.toml").write_text('kb = "kb"\nk = 1\n')
     try:
-        assert len(json.loads(run("search", "warranty", "--json", folder=below).stdout)) == 1
+        assert len(json.loads(run("search", "warranty", "--json", folder=below).stdout)["passages"]) == 1
         (shop / "grounded.toml").write_text("speed = 3\n")
         done = run("status", folder=below)
         assert done.returncode == exits.INTERNAL_ERROR
