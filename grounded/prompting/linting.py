@@ -39,11 +39,11 @@ _NEGATED = re.compile(
 )
 _DATA_RULE = re.compile(
     r"never instructions|not (?:instructions|addressed to you)|(?:never|do not|don't) (?:follow|obey)"
-    r"|keine (?:Anweisungen|Anweisung)|nunca (?:son )?instrucciones",
+    r"|(?:nie|keine) Anweisung|nunca (?:son )?instrucciones",
     re.I,
 )
 _CITES = re.compile(r"\[1\]|\[id\]|\[n\]|\bcit(?:e|ation)|\"sources\"|\bzitier|\bcita", re.I)
-_LEFT_OVER = re.compile(r"\b(?:TODO|FIXME|XXX|TBD)\b|lorem ipsum", re.I)
+_LEFT_OVER = re.compile(r"\b(?:TODO|FIXME|XXX|TBD)\b|[Ll]orem ipsum")
 
 
 @dataclass(frozen=True, slots=True)

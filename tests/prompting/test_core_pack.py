@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from importlib import resources
+from typing import Any
 
 import pytest
 
-from grounded.prompting import Template, load_template
+from grounded.errors import TemplateError
+from grounded.prompting import Template, build_prompt, list_templates, load_template
+from grounded.prompting.cases import check_structure, read_cases
+from grounded.prompting.costs import costs, stand_ins
+from grounded.prompting.sandbox import Sandbox
 from grounded.text.tokens import encoding
 
 FOLDER = resources.files("grounded_templates.core")
@@ -18,19 +23,86 @@ def template() -> Template:
     return load_template("core/qa")
 
 
-def test_stated_token_costs(template: Template) -> None:
-    declared = tomllib.loads(FOLDER.joinpath("pack.toml").read_text(encoding="utf-8"))["components"]
+NAMES = [name for name in list_templates() if name.startswith("core/")]
+VARIABLES = {"no_answer": "The sources do not answer this question.", "notice": "(notice)"}
+
+
+def declared() -> dict[str, Any]:
+    content: dict[str, Any] = tomllib.loads(FOLDER.joinpath("pack.toml").read_text(encoding="utf-8"))
+    return content
+
+
+def test_stated_token_costs() -> None:
+    components = declared()["components"]
+    found: dict[str, int] = {}
+    for name in NAMES:
+        for cost in costs(load_template(name)):
+            # A phrase or a default may be longer in one template than in another; the largest is stated.
+            found[cost.component.name] = max(cost.tokens, found.get(cost.component.name, 0))
+    for name, component in components.items():
+        if name not in found:
+            sandbox = Sandbox({"x.j2": FOLDER.joinpath(component["file"]).read_text(encoding="utf-8")}, "core")
+            text = sandbox.render(sandbox.compile("x.j2"), VARIABLES)
+            found[name] = encoding("o200k_base").count(text.strip("\n"))
+    assert found == {name: component["tokens"] for name, component in components.items()}
+
+
+def test_the_readme_states_what_each_costs() -> None:
     readme = FOLDER.joinpath("README.md").read_text(encoding="utf-8")
-    count = encoding("o200k_base").count
-    empty = dict.fromkeys(("title", "uri", "place", "dates", "note", "text"), "")
-    task = {"evidence": "", "question": "", "sources": 0, "no_answer": template.no_answer, "today": None}
-    costs = {component.name: count(text) for component, text in template.parts()}
-    costs["qa-evidence"] = count(template.component("evidence").render({"number": 1, **empty}) + "\n")
-    costs["qa-task"] = count(template.component("task").render(task))
-    assert costs == {name: component["tokens"] for name, component in declared.items()}
-    for name, cost in costs.items():
-        assert f"| `{name}` | {declared[name]['kind']} | {cost} |" in readme
-    assert f"**{count(template.system())} tokens**" in readme
+    for name, component in declared()["components"].items():
+        if component["kind"] == "guardrails":
+            assert f"| `{name}` | {component['tokens']} |" in readme
+    for name in NAMES:
+        template = load_template(name)
+        tokens = encoding("o200k_base").count(template.system(stand_ins(template)))
+        assert f"| `{name}` | {tokens} |" in readme
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_template_is_complete(name: str) -> None:
+    template = load_template(name)
+    assert {component.kind for component in template.components} == {
+        "profile", "format", "examples", "guardrails", "evidence", "task",
+    }  # fmt: skip
+    assert template.description
+    assert all(component.description for component in template.components)
+    stated = [component for component in template.components if component.risk and component.limits]
+    assert {component.kind for component in stated} >= {"profile", "guardrails"} or name == "core/qa"
+    assert "`</sources-CODE>`" in template.system(stand_ins(template))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_template_passes_its_cases(name: str) -> None:
+    template = load_template(name)
+    cases = read_cases(name, template)
+    assert {case.kind for case in cases} == {"benign", "unanswerable", "conflicting", "injected"}
+    for case in cases:
+        assert [check for check in check_structure(template, case) if not check.passed] == [], case.name
+
+
+def test_every_guardrail_states_risk_and_limits() -> None:
+    for name, component in declared()["components"].items():
+        assert component["kind"] != "guardrails" or (component["risk"] and component["limits"]), name
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase"),
+    [
+        ("core/qa-de", "Die Quellen beantworten diese Frage nicht."),
+        ("core/qa-es", "Las fuentes no responden a esta pregunta."),
+    ],
+)
+def test_other_languages_have_a_phrase_of_their_own(name: str, phrase: str) -> None:
+    template = load_template(name)
+    prompt = build_prompt("?", ["x"], template=name)
+    assert template.no_answer == phrase
+    assert all(phrase in message.content for message in prompt.messages)
+    assert "sources do not" not in prompt.messages[0].content
+
+
+def test_an_extraction_needs_its_schema() -> None:
+    with pytest.raises(TemplateError, match="'schema' has no value"):
+        build_prompt("Fill in.", ["x"], template="core/extract")
 
 
 def test_four_components_each_with_a_version(template: Template) -> None:
