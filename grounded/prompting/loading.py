@@ -35,7 +35,8 @@ def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, languag
     A path may be a pack folder (with ``#NAME`` when the pack holds several templates), a ``.j2`` file, or a
     ``.txt`` or ``.md`` file. A file takes the place of the profile in ``core/qa``, whose examples are left out;
     its output format, guardrails, evidence layout and task stay. A ``.txt`` or ``.md`` file is used as it
-    stands; the variables of a ``.j2`` file are all required.
+    stands; the variables of a ``.j2`` file are all required. A ``.prompty`` file is read by
+    ``grounded.prompting.prompty.from_prompty``.
 
     Args:
         template: What to load.
@@ -60,9 +61,13 @@ def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, languag
         return _from_folder(Path(path), part, language)
     if path and Path(path).suffix in (".txt", ".md", ".j2"):
         return _from_file(Path(path), language)
+    if path and Path(path).suffix == ".prompty":
+        from grounded.prompting.prompty import from_prompty  # reads YAML, which few need
+
+        return from_prompty(path, _build_installed("core", "qa", language))
     raise TemplateError(
         f"There is no template {name!r}; installed: {', '.join(list_templates()) or 'none'}.",
-        fix="Use an installed name, a pack folder, or a .txt, .md or .j2 file.",
+        fix="Use an installed name, a pack folder, or a .txt, .md, .j2 or .prompty file.",
     )
 
 
