@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from grounded import telemetry
 from grounded.answering import (
@@ -28,9 +26,10 @@ from grounded.answering import (
     llm,
     sufficiency,
 )
-from grounded.errors import UnknownNameError, UsageError
+from grounded.errors import UsageError
 from grounded.prompting import DEFAULT_RESERVE, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
+from grounded.questions import AskOptions, as_messages, check_options, standalone_question
 from grounded.records import (
     DEFAULT_TENANT,
     Answer,
@@ -45,7 +44,6 @@ from grounded.records import (
     Generation,
     GeneratorRef,
     Locator,
-    Message,
     Outcome,
     Passage,
     Prompt,
@@ -59,8 +57,8 @@ from grounded.records import (
     as_principals,
     locate,
 )
-from grounded.text.terms import content_stems
-from grounded.verification import AnswerStream, Prepared, Verifier
+from grounded.text.sentences import sentences
+from grounded.verification import AnswerStream, Prepared, Verifier, strip_markers
 
 if TYPE_CHECKING:
     from grounded.ingestion.ledger import Ledger
@@ -68,36 +66,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POLICIES = ("flag",)
-_FOLLOW_UP = re.compile(
-    r"\b(it|its|they|them|their|that|this|these|those|he|she|his|her|there|one|ones)\b|^\s*(and|but|so|what about)\b",
-    re.IGNORECASE,
-)
-_FEW_TERMS = 3
 _NOTHING = Generation(text="")
-
-
-class AskOptions(TypedDict, total=False):
-    """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
-
-    llm: Any
-    history: Sequence[Message | Mapping[str, str]]
-    template: str | Path
-    k: int
-    where: Mapping[str, object] | None
-    tenant: str
-    principals: Sequence[str]
-    on: date | None
-    policy: str
-    sufficiency_threshold: float | None
-    window: int | None
-    reserve: int
-    nonce: str | None
-    variables: Mapping[str, object] | None
-    reference_date: date | None
-    verifier: EntailmentModel | None
-    record: bool
-    redact: Callable[[AnswerRecord], AnswerRecord] | None
 
 
 @dataclass(frozen=True)
@@ -145,6 +114,26 @@ class Asking:
             return
         yield from self._generate(state)
 
+    def verify(
+        self,
+        answer: str,
+        *,
+        lookup: Callable[[str], Sequence[Passage]],
+        question: str | None = None,
+        reference_date: date | None = None,
+        model: EntailmentModel | None = None,
+    ) -> Report:
+        """Check an answer, without its markers, against the passages that ``lookup`` finds for its sentences."""
+        if not isinstance(answer, str):
+            raise UsageError(f"An answer must be text, not {type(answer).__name__}.")
+        plain = strip_markers(answer).text
+        found: dict[str, Passage] = {}
+        for span in sentences(plain):
+            for passage in lookup(span.slice(plain)):
+                found.setdefault(passage.id, passage)
+        passages = tuple(found.values())
+        return self.checker(passages, question=question, reference_date=reference_date, model=model).report(plain)
+
     def checker(
         self,
         passages: Sequence[Passage],
@@ -167,7 +156,7 @@ class Asking:
         return Verifier(model).prepare(passages, question=question, reference_date=reference_date, locate=place)
 
     def _begin(self, question: str, options: AskOptions) -> _State:
-        _check_options(options)
+        check_options(options)
         turns = as_messages(options.get("history", ()))
         wanted = options.get("llm")
         generator = ExtractiveGenerator(similarity=self._similarity) if wanted is None else llm(wanted)
@@ -270,76 +259,6 @@ class Asking:
         )
         redact = state.options.get("redact")
         self._ledger.record(redact(record) if redact else record)
-
-
-def check_question(question: object) -> None:
-    """Refuse a question that is no text or holds none.
-
-    Raises:
-        UsageError: It is not text, or empty.
-    """
-    if not isinstance(question, str):
-        raise UsageError(f"A question must be text, not {type(question).__name__}.")
-    if not question.strip():
-        raise UsageError("The question is empty.", fix="Ask something.")
-
-
-def check_k(k: object) -> None:
-    """Refuse a number of passages that is none.
-
-    Raises:
-        UsageError: It is not a whole number of at least 1.
-    """
-    if not isinstance(k, int) or k < 1:
-        raise UsageError(f"k must be a whole number of at least 1, not {k!r}.")
-
-
-def _check_options(options: AskOptions) -> None:
-    known = AskOptions.__annotations__
-    for name in options:
-        if name not in known:
-            raise UnknownNameError("option", name, tuple(known))
-    policy, threshold = options.get("policy", "flag"), options.get("sufficiency_threshold")
-    if policy not in POLICIES:
-        raise UsageError(f"There is no policy {policy!r}; allowed: {', '.join(POLICIES)}.")
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"The sufficiency threshold lies in [0, 1]; {threshold} does not.")
-
-
-def as_messages(history: Sequence[Message | Mapping[str, str]] | None) -> tuple[Message, ...]:
-    """Earlier turns as messages.
-
-    Raises:
-        UsageError: A turn has no known role or no text.
-    """
-    turns = []
-    for turn in history or ():
-        if isinstance(turn, Message):
-            turns.append(turn)
-            continue
-        try:
-            turns.append(Message.model_validate(dict(turn)))
-        except (ValueError, TypeError) as error:
-            raise UsageError(
-                f"A turn of the history is not a message: {turn!r:.80}.",
-                fix='Give {"role": "user" | "assistant" | "system" | "tool", "content": "..."}.',
-            ) from error
-    return tuple(turns)
-
-
-def standalone_question(question: str, history: Sequence[Message]) -> str:
-    """What to search for: a question that leans on the one before is put behind it.
-
-    By rule: a question with a pronoun, a connecting start or fewer than three content words leans on what
-    the user said last.
-
-    Raises:
-        UsageError: The question is no text, or empty.
-    """
-    check_question(question)
-    before = next((turn.content for turn in reversed(history) if turn.role == "user"), "")
-    leans = bool(_FOLLOW_UP.search(question)) or len(content_stems(question)) < _FEW_TERMS
-    return f"{before.strip()} {question.strip()}" if before.strip() and leans else question.strip()
 
 
 def _threshold(options: AskOptions) -> float:

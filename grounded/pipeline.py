@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -36,11 +36,13 @@ from grounded.records import (
     conditions_from,
 )
 from grounded.settings import KnowledgeBaseSettings
+from grounded.twins import cancellable, iterate
 
 if TYPE_CHECKING:
-    from grounded.asking import Asking, AskOptions
+    from grounded.asking import Asking
     from grounded.ingestion.ledger import Ledger
     from grounded.ingestion.sync import Progress
+    from grounded.questions import AskOptions
     from grounded.retrieval.search import SearchResult
 
 SEARCH_RETRIES = 2
@@ -246,8 +248,8 @@ class KnowledgeBase:
             BudgetError: The metaprompt and the question alone exceed the window.
             TemplateError: The template is missing or broken.
         """
-        from grounded.asking import as_messages, standalone_question
         from grounded.prompting import build_prompt
+        from grounded.questions import as_messages, standalone_question
 
         turns = as_messages(history)
         viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
@@ -314,19 +316,14 @@ class KnowledgeBase:
             principals: On whose behalf.
             on: Only documents in force on this day.
         """
-        from grounded.text.sentences import sentences
-        from grounded.verification import strip_markers
-
         viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
-        plain = strip_markers(answer).text
-        found: dict[str, Passage] = {}
-        for span in sentences(plain):
-            for passage in self._search(span.slice(plain), k=k, where=where, viewer=viewer).passages:
-                found.setdefault(passage.id, passage)
-        checker = self._asking().checker(
-            tuple(found.values()), question=question, reference_date=reference_date, model=verifier
+        return self._asking().verify(
+            answer,
+            lookup=lambda sentence: self._search(sentence, k=k, where=where, viewer=viewer).passages,
+            question=question,
+            reference_date=reference_date,
+            model=verifier,
         )
-        return checker.report(plain)
 
     def text(self, document_id: str, version: str | None = None) -> str:
         """The canonical text of a document's live version, or of the version given, into which its spans point.
@@ -360,18 +357,7 @@ class KnowledgeBase:
 
     async def aingest(self, *sources: Source, **options: Any) -> IngestReport:
         """``ingest`` in a worker thread; cancelling stops it at the next batch border."""
-        stop = False
-
-        def cancelled() -> bool:
-            return stop
-
-        work = asyncio.create_task(asyncio.to_thread(self.ingest, *sources, cancel=cancelled, **options))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            stop = True
-            await work
-            raise
+        return await cancellable(lambda cancelled: self.ingest(*sources, cancel=cancelled, **options))
 
     async def asearch(self, query: str, **options: Any) -> tuple[Passage, ...]:
         """``search`` in a worker thread."""
@@ -388,25 +374,14 @@ class KnowledgeBase:
                 return event.answer
         raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
 
-    async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncIterator[Event]:
+    async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncGenerator[Event, None]:
         """``stream`` in worker threads; leaving the loop or cancelling stops the model at its next piece."""
-        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-        events = self.stream(question, **options)
-        step = None
-        try:
-            while True:
-                step = loop.run_in_executor(None, context.run, _next, events)
-                event = await asyncio.shield(step)
-                if event is None:
-                    return
+        async with aclosing(iterate(self.stream(question, **options))) as events:
+            async for event in events:
                 yield event
-        finally:
-            if step is not None and not step.done():
-                await asyncio.wait([step])
-            await loop.run_in_executor(None, context.run, _close, events)
 
     def _search(self, query: str, *, k: int, where: Mapping[str, object] | None, viewer: Viewer) -> SearchResult:
-        from grounded.asking import check_k, check_question
+        from grounded.questions import check_k, check_question
         from grounded.retrieval import search, visible_to
 
         check_question(query)
@@ -488,14 +463,3 @@ def _merged(reports: Sequence[IngestReport]) -> IngestReport:
     for report in rest:
         first = first.plus(report)
     return first
-
-
-def _next(events: Iterator[Event]) -> Event | None:
-    return next(events, None)
-
-
-def _close(events: Iterator[Event]) -> None:
-    """End a stream early; its generator then closes the connection to the model."""
-    close = getattr(events, "close", None)
-    if close is not None:
-        close()

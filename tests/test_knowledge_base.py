@@ -329,7 +329,7 @@ def test_another_embedding_model_is_refused(tmp_path: Path) -> None:
         embed_query = default_embedder().embed_query
 
     with pytest.raises(EmbedderMismatchError, match="another-model"):
-        KnowledgeBase.open(tmp_path / "kb", embedder=Other())  # type: ignore[arg-type]
+        KnowledgeBase.open(tmp_path / "kb", embedder=Other())
 
 
 def test_its_files_are_private(empty: KnowledgeBase) -> None:

@@ -56,7 +56,7 @@ def test_public_names_load() -> None:
 
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="KnowledgeBase"):
-        _ = grounded.no_such_name  # type: ignore[attr-defined]
+        _ = grounded.no_such_name
 
 
 def test_type_checkers_see_the_same_names() -> None:
