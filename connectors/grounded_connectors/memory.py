@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,8 +34,8 @@ Item = Document | RawDocument | Mapping[str, Any]
 class MemoryConnector:
     """Yields documents from an iterable, lazily and in order.
 
-    Dicts need ``key`` and ``text``; see ``ALLOWED_KEYS`` for the rest. A record that is not as it should be is a
-    ``Failed`` that says what was wrong and what is allowed.
+    Dicts need ``key`` and ``text``; see ``ALLOWED_KEYS`` for the rest. Of several with one key the last counts. A
+    record that is not as it should be is a ``Failed`` that says what was wrong and what is allowed.
 
     Args:
         documents: The records. A generator can be read once only.
@@ -85,10 +86,9 @@ class MemoryConnector:
         if self._read and isinstance(self._documents, Iterator):
             raise UsageError("These records come from a generator and were read before.", fix="Give a list instead.")
         self._read = True
-        seen: set[str] = set()
         nameless = 0
         for number, item in enumerate(self._documents, start=1):
-            change = _change(item, number, seen)
+            change = _change(item, number)
             if isinstance(change, Failed) and not _has_key(item):
                 nameless += 1
             yield change
@@ -101,25 +101,18 @@ class MemoryConnector:
         return Listing(complete=not nameless, reason=reason)
 
 
-def _change(item: object, number: int, seen: set[str]) -> Change:
+def _change(item: object, number: int) -> Change:
     try:
-        document = _document(item)
+        return Upsert(document=_document(item))
     except UsageError as error:
         return Failed(key=_key_of(item, number), error="UsageError", message=error.message, fix=error.fix)
-    if document.key in seen:
-        return Failed(
-            key=document.key,
-            error="UsageError",
-            message=f"Record {number} has the same key as an earlier one.",
-            fix="Give every record a key of its own.",
-        )
-    seen.add(document.key)
-    return Upsert(document=document)
 
 
 def _document(item: object) -> Document | RawDocument:
     if isinstance(item, (Document, RawDocument)):
         return item
+    if isinstance(item, (str, Path)):
+        raise UsageError("A record must be a dict, not a path or text.", fix="Give paths one by one: ingest(*paths).")
     if not isinstance(item, Mapping):
         raise UsageError(
             f"A record must be a dict, a Document or a RawDocument, not {type(item).__name__}.",
@@ -142,6 +135,8 @@ def _document(item: object) -> Document | RawDocument:
 
 def _built(item: Mapping[str, Any], text: str) -> Document:
     values = {**item, "text": _UNSTORABLE.sub("\ufffd", text)}
+    if isinstance(values["key"], str):
+        values["key"] = _escaped(values["key"])
     if isinstance(values.get("principals"), str):
         values["principals"] = (values["principals"],)
     try:
@@ -152,10 +147,15 @@ def _built(item: Mapping[str, Any], text: str) -> Document:
         raise UsageError(f"{place} of a record is wrong: {first['msg']}.") from error
 
 
+def _escaped(text: str) -> str:
+    """Lone surrogates, which no record can hold, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _has_key(item: object) -> bool:
     key = item.get("key") if isinstance(item, Mapping) else getattr(item, "key", None)
     return isinstance(key, str) and bool(key)
 
 
 def _key_of(item: object, number: int) -> str:
-    return str(item["key"]) if isinstance(item, Mapping) and _has_key(item) else f"record {number}"
+    return _escaped(str(item["key"])) if isinstance(item, Mapping) and _has_key(item) else f"record {number}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,10 +82,25 @@ def test_unknown_keys_name_what_is_allowed() -> None:
     assert all(name in change.fix for name in ALLOWED_KEYS)
 
 
-def test_a_key_twice_fails_the_second_time() -> None:
+def test_of_a_key_twice_the_last_counts() -> None:
     changes = list(MemoryConnector([{"key": "1", "text": "x"}, {"key": "1", "text": "y"}]).changes())
-    assert isinstance(changes[0], Upsert)
-    assert isinstance(changes[1], Failed)
+    assert [c.document.text for c in changes if isinstance(c, Upsert) and isinstance(c.document, Document)] == [
+        "x",
+        "y",
+    ]
+
+
+def test_lone_surrogates_in_keys_are_escaped() -> None:
+    good, bad, *_ = MemoryConnector([{"key": "a\udce9", "text": "x"}, {"key": "b\ud800"}]).changes()
+    assert isinstance(good, Upsert)
+    assert isinstance(bad, Failed)
+    assert (good.document.key, bad.key) == (r"a\udce9", r"b\ud800")
+
+
+def test_a_path_among_records_names_the_way_to_give_it() -> None:
+    failed, *_ = MemoryConnector(iter([Path("d")])).changes()  # type: ignore[arg-type]
+    assert isinstance(failed, Failed)
+    assert "ingest(*paths)" in failed.fix
 
 
 def test_a_listing_is_complete_only_when_asked_and_every_record_has_a_key() -> None:
