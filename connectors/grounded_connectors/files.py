@@ -52,6 +52,12 @@ class FilesConnector:
         given = os.path.expanduser(os.fspath(pattern_or_path))
         if not given.strip():
             raise UsageError("The path to read is empty.", fix="Name a file, a folder or a glob.")
+        try:
+            impossible = b"\0" in os.fsencode(given)
+        except UnicodeEncodeError:
+            impossible = True
+        if impossible:
+            raise UsageError(f"{given!r} cannot be a path.", fix="Name a file, a folder or a glob.")
         absolute = Path(os.path.abspath(given))
         is_glob = bool(_MAGIC.search(given)) and not absolute.exists()
         self._root: Path = absolute
@@ -83,6 +89,8 @@ class FilesConnector:
             return False
         relative = key[len(prefix) :]
         if any(self._is_skipped(part) for part in relative.split("/")):
+            return False
+        if not self._follow and self._passes_link(relative):
             return False
         return self._pattern is None or bool(self._pattern.match(relative))
 
@@ -120,16 +128,22 @@ class FilesConnector:
             raise _not_found(self._given) from None
         except OSError as error:
             raise SourceError(f"{self._root} cannot be read: {error.strerror or error}.") from error
+        self._refuse_knowledge_base()
         if stat.S_ISREG(mode) and self._pattern is None:
             yield self._root
             return
         if not stat.S_ISDIR(mode):
             raise SourceError(f"{self._root} is neither a file nor a folder.")
-        if (self._root / KNOWLEDGE_BASE_FILE).exists():
-            raise SourceError(
-                f"{self._root} is a knowledge base, not a source.", fix="Ingest the folder your documents are in."
-            )
         yield from self._walk(problems)
+
+    def _refuse_knowledge_base(self) -> None:
+        real = Path(os.path.realpath(self._root))
+        for folder in (self._root, *self._root.parents, real, *real.parents):
+            if (folder / KNOWLEDGE_BASE_FILE).exists():
+                raise SourceError(
+                    f"{self._root} is or lies in a knowledge base ({folder}), not in a source.",
+                    fix="Ingest the folder your documents are in.",
+                )
 
     def _walk(self, problems: list[str]) -> Iterator[Path]:
         """Depth first, sorted, without recursion; no folder is entered twice."""
@@ -147,7 +161,7 @@ class FilesConnector:
                 seen.add((identity.st_dev, identity.st_ino))
                 waiting.extend(reversed(self._entries(path)))
             except OSError as error:
-                problems.append(f"{path} cannot be listed: {error.strerror or error}")
+                problems.append(f"{_key(path)} cannot be listed: {error.strerror or error}")
                 logger.warning("a folder cannot be listed: %s", error.strerror or type(error).__name__)
 
     def _entries(self, folder: Path) -> list[tuple[Path, bool]]:
@@ -166,6 +180,15 @@ class FilesConnector:
 
     def _matches(self, path: Path) -> bool:
         return self._pattern is None or bool(self._pattern.match(path.relative_to(self._root).as_posix()))
+
+    def _passes_link(self, relative: str) -> bool:
+        """Whether a link lies on the way: what was read through it by name is not gone when the listing skips it."""
+        place = self._root
+        for part in relative.split("/"):
+            place = place / part
+            if place.is_symlink():
+                return True
+        return False
 
     def _is_skipped(self, name: str) -> bool:
         return name in _ALWAYS_SKIPPED or (name.startswith(".") and not self._include_hidden)
@@ -234,7 +257,10 @@ def _key(path: Path) -> str:
 
 def _text(name: str) -> str:
     """A name as text that can be stored: bytes that are no UTF-8 are written as escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # lone surrogates that stand for no bytes
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _split_glob(absolute: Path) -> tuple[Path, re.Pattern[str]]:

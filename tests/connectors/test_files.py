@@ -138,6 +138,34 @@ def test_a_knowledge_base_is_no_source(tree: Path) -> None:
         list(FilesConnector(tree / "base").changes())
 
 
+@pytest.mark.parametrize("inside", ["shard", "shard/deep", "ledger.sqlite", "*", "shard/*"])
+def test_the_inside_of_a_knowledge_base_is_no_source(tree: Path, inside: str) -> None:
+    (tree / "base" / "shard" / "deep").mkdir(parents=True)
+    with pytest.raises(SourceError, match="knowledge base"):
+        list(FilesConnector(tree / "base" / inside).changes())
+    assert FilesConnector(tree / "base" / inside).total() is None
+
+
+@posix_only
+def test_what_was_read_through_a_link_is_not_covered_by_a_listing_that_skips_links(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "x.txt").write_text("x")
+    (tree / "link.txt").symlink_to(tree / "a.txt")
+    (tree / "linked").symlink_to(tmp_path / "outside")
+    for name in ("link.txt", "linked/x.txt"):
+        assert FilesConnector(tree / name).covers(f"{tree}/{name}")
+        assert not FilesConnector(tree).covers(f"{tree}/{name}")
+        assert FilesConnector(tree, follow_symlinks=True).covers(f"{tree}/{name}")
+    (tree / "link.txt").unlink()
+    assert FilesConnector(tree).covers(f"{tree}/link.txt")
+
+
+@pytest.mark.parametrize("path", ["a\0b", "/tmp/\ud800"])
+def test_what_cannot_be_a_path_is_a_usage_error(path: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a path"):
+        FilesConnector(path)
+
+
 def test_an_empty_folder_is_a_complete_listing_of_nothing(tmp_path: Path) -> None:
     assert list(FilesConnector(tmp_path).changes()) == [Listing(complete=True)]
 
