@@ -148,11 +148,11 @@ class Considering:
             self._forgive(case.key, draft)
             return
         if case.has_same_content:
-            attributes = merging.merged(document, case.details.parsed, self._defaults)
+            attributes = merging.merged(document, case.details.parsed, self._defaults, case.details.principals)
             self._write(case, draft, attributes, case.details.parsed, None)
             draft.updated += 1
             return
-        read = self._read(document)
+        read = self._read(document, case.details.principals)
         if isinstance(read, Failure):
             self._fail(read, draft)
             return
@@ -162,12 +162,14 @@ class Considering:
         self._write(case, draft, attributes, said, content)
         self._count(case, content, draft)
 
-    def _read(self, document: RawDocument | Document) -> tuple[dict[str, object], Document, Attributes] | Failure:
+    def _read(
+        self, document: RawDocument | Document, principals: tuple[str, ...]
+    ) -> tuple[dict[str, object], Document, Attributes] | Failure:
         """What the content declares, the document as it is split, and everything merged; or why not."""
         try:
             parsed = merging.content_of(document) if isinstance(document, Document) else self._parse(document)
             said = merging.said(parsed)
-            attributes = merging.merged(document, said, self._defaults)
+            attributes = merging.merged(document, said, self._defaults, principals)
             whole = merging.canonical(document, parsed, attributes)
         except (ParseError, MissingExtraError) as error:
             return _failure(document, type(error).__name__, error.message, error.fix)
@@ -192,6 +194,7 @@ class Considering:
     def _write(
         self, case: Case, draft: Draft, attributes: Attributes, said: Mapping[str, object], content: Content | None
     ) -> None:
+        self._caution(case.change, attributes, said)
         write = Write(
             document_id=case.document_id,
             key=case.key,
@@ -217,6 +220,24 @@ class Considering:
         draft.write(write, before=case.details.chunk_ids, payload=payload, changed=changed)
         self._forgive(case.key, draft)
 
+    def _caution(self, change: Named, attributes: Attributes, said: Mapping[str, object]) -> None:
+        """Say aloud what would otherwise happen in silence."""
+        if not isinstance(change, Upsert):
+            return
+        document, defaults = change.document, self._defaults
+        if attributes.principals and not (document.principals or defaults.principals or said.get("principals")):
+            self._tally.kept_principals += 1
+        name = said.get("supersedes")
+        if not name or document.supersedes:
+            return
+        if attributes.supersedes is None:
+            self._tally.warn(
+                f"{document.key}: its content says that it supersedes {name!r}, which is ignored; "
+                "content may name a document of its own folder only."
+            )
+        else:
+            self._tally.warn(f"{document.key}: its content says that it supersedes {attributes.supersedes}.")
+
     def _fail(self, failure: Failure, draft: Draft) -> None:
         self._tally.failures.append(failure)
         self.dead[failure.key] = failure
@@ -228,7 +249,10 @@ class Considering:
 
 
 def _needs_details(case: Case) -> bool:
-    return case.was_live and (isinstance(case.change, Delete) or (isinstance(case.change, Upsert) and not case.is_same))
+    if isinstance(case.change, Upsert):
+        # A retired document too: when it comes back, it is as restricted as it was.
+        return case.known is not None and not case.is_same
+    return case.was_live and isinstance(case.change, Delete)
 
 
 def _with_details(case: Case, details: Mapping[str, Details]) -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -19,13 +20,16 @@ _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "s
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What an ingest gives to every document that its source does not declare otherwise."""
+    """What an ingest gives to every document that its source does not declare otherwise.
+
+    ``principals`` is None when the ingest says nothing about them; empty declares that there are none.
+    """
 
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
-    principals: tuple[str, ...] = ()
+    principals: tuple[str, ...] | None = None
 
     @classmethod
-    def checked(cls, metadata: Mapping[str, Scalar] | None, principals: Sequence[str]) -> Self:
+    def checked(cls, metadata: Mapping[str, Scalar] | None, principals: Sequence[str] | None) -> Self:
         """What a caller gave.
 
         Raises:
@@ -34,13 +38,13 @@ class Defaults:
         if isinstance(principals, str):
             raise UsageError("Principals must be a sequence of strings.", fix="Use principals=('group',).")
         try:
-            given = Parsed(text="", metadata=dict(metadata or {}), principals=tuple(principals))
+            given = Parsed(text="", metadata=dict(metadata or {}), principals=tuple(principals or ()))
         except ValidationError as error:
             raise UsageError(
                 f"The metadata or principals given are refused: {error.errors()[0]['msg']}.",
                 fix="Metadata map names to strings, numbers or booleans; principals are strings.",
             ) from error
-        return cls(given.metadata, given.principals)
+        return cls(given.metadata, None if principals is None else given.principals)
 
 
 def fingerprint(document: RawDocument | Document, settings: str) -> str:
@@ -80,15 +84,25 @@ def said(parsed: Parsed) -> dict[str, Any]:
     return parsed.model_dump(mode="json", include=_SAID, exclude_defaults=True)
 
 
-def merged(document: RawDocument | Document, content: Mapping[str, Any], defaults: Defaults) -> Attributes:
+def merged(
+    document: RawDocument | Document,
+    content: Mapping[str, Any],
+    defaults: Defaults,
+    before: tuple[str, ...] = (),
+) -> Attributes:
     """Source before ingest before content, for metadata key by key, for everything else the first that is there.
+
+    Two limits keep silence and strangers from doing harm: a document of which nobody says who may see it keeps the
+    principals it had, and content may supersede a document of its own folder only.
 
     Args:
         document: As the source declares it.
         content: What ``said`` returned for its content.
         defaults: What the ingest gives.
+        before: Who could see the document before.
     """
     parsed = Parsed.from_dict({"text": "", **content})
+    kept = before if defaults.principals is None else ()
     fallback = document.name if isinstance(document, RawDocument) else ""
     return Attributes(
         title=document.title or parsed.title or fallback or document.key.rsplit("/", 1)[-1],
@@ -96,11 +110,23 @@ def merged(document: RawDocument | Document, content: Mapping[str, Any], default
         media_type=parsed.media_type or document.media_type or "text/plain",
         trust=document.trust,
         metadata={**parsed.metadata, **defaults.metadata, **document.metadata},
-        principals=tuple(dict.fromkeys(document.principals or defaults.principals or parsed.principals)),
+        principals=tuple(dict.fromkeys(declared_principals(document, parsed, defaults) or kept)),
         effective_from=document.effective_from or parsed.effective_from,
         effective_to=document.effective_to or parsed.effective_to,
-        supersedes=document.supersedes or parsed.supersedes,
+        supersedes=document.supersedes or beside(document.key, parsed.supersedes),
     )
+
+
+def declared_principals(document: RawDocument | Document, parsed: Parsed, defaults: Defaults) -> tuple[str, ...]:
+    """Who may see a document by source, ingest or content; empty when none of them names anybody."""
+    return document.principals or defaults.principals or parsed.principals
+
+
+def beside(key: str, name: str | None) -> str | None:
+    """The key of the document of that name in the folder of ``key``; None for anything but a plain name."""
+    if not name or name in {".", ".."} or set(name) & set("/\\"):
+        return None
+    return posixpath.join(posixpath.dirname(key), name)
 
 
 def canonical(document: RawDocument | Document, parsed: Parsed, attributes: Attributes) -> Document:

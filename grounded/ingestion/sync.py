@@ -84,7 +84,7 @@ def sync(
     settings: str,
     tenant: str = DEFAULT_TENANT,
     metadata: Mapping[str, Scalar] | None = None,
-    principals: Sequence[str] = (),
+    principals: Sequence[str] | None = None,
     max_retire_share: float = 0.2,
     force_retire: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -106,7 +106,9 @@ def sync(
         settings: Identifies parsers, splitter and embedder with their versions; another one re-reads everything.
         tenant: Whose documents these are.
         metadata: For documents whose source does not declare the key; wins over what their content declares.
-        principals: For documents whose source declares none; wins over what their content declares.
+        principals: For documents whose source declares none; wins over what their content declares. Empty says
+            that such documents are public unless their content declares some; None says nothing, and a document
+            that was restricted stays so.
         max_retire_share: Largest share, in [0, 1], of the live documents under the connector's scope that one
             listing may retire, from five documents up.
         force_retire: Retire without that check, an empty listing included.
@@ -124,6 +126,8 @@ def sync(
     """
     if not 0.0 <= max_retire_share <= 1.0:
         raise UsageError(f"max_retire_share must lie in [0, 1], not {max_retire_share}.")
+    if not tenant.strip():
+        raise UsageError("The tenant is empty.", fix="Name one, or leave it out.")
     defaults = Defaults.checked(metadata, principals)
     options = _Options(settings, tenant, defaults, max_retire_share, force_retire, progress, cancel)
     with ledger.writer():

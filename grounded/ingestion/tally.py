@@ -28,6 +28,7 @@ class Tally:
     unchanged: int = 0
     retired: int = 0
     reused: int = 0
+    kept_principals: int = 0
     refused: str = ""
     failures: list[Failure] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
@@ -52,6 +53,11 @@ class Tally:
 
     def report(self, *, interrupted: bool, more: Iterable[str] = ()) -> IngestReport:
         """The report as of now."""
+        if self.kept_principals:
+            self.warn(
+                f"{self.kept_principals} restricted documents keep their principals, since neither their source nor "
+                "their content nor this ingest names any; an explicit principals=() makes them public."
+            )
         for message in more:
             self.warn(message)
         silenced = [f"{self.silenced} more warnings."] if self.silenced else []

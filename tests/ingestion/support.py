@@ -89,16 +89,17 @@ def split(document: Document, document_id: str) -> list[Chunk]:
 
 
 def parse(raw: RawDocument) -> Parsed:
-    """UTF-8 text; ``audience: NAME`` and ``year: N`` on the first lines are declared by the content."""
+    """UTF-8 text; lines such as ``audience: NAME``, ``year: N``, ``supersedes: NAME`` are declared by the content."""
     text = raw.content.decode("utf-8", "surrogateescape")
     if not text.strip():
         raise EmptyDocumentError("There is no text.", fix="Put some in.")
-    said = dict(re.findall(r"^(audience|year): (\w+)$", text, re.MULTILINE))
+    said = dict(re.findall(r"^(audience|year|supersedes): (\S+)$", text, re.MULTILINE))
     return Parsed(
         text=text,
         segments=(Segment(span=Span(start=0, end=len(text)), locator=Locator(kind="page", number=1)),),
         metadata={"year": int(said["year"])} if "year" in said else {},
         principals=(said["audience"],) if "audience" in said else (),
+        supersedes=said.get("supersedes"),
         media_type="text/plain",
     )
 

@@ -33,7 +33,7 @@ from grounded.records import (
     document_id,
 )
 from grounded.retrieval.filters import visible_to
-from tests.ingestion.support import Base, ListSource, check_agreement, listing, raw
+from tests.ingestion.support import SOURCE, Base, ListSource, check_agreement, listing, raw
 
 DOCUMENTS = {"a.md": "one\n\ntwo\n\nthree", "b.md": "four", "c.md": "two\n\ntwo\n\ntwo"}
 
@@ -112,7 +112,7 @@ def test_metadata_permissions_and_dates_change_payloads_and_embed_nothing(base_o
     assert count(base_on, AnyOf(key="old", values=(True,)), viewer=hr) == 0
     assert count(base_on) == 0
     assert {passage.effective_from for passage in base_on.passages(hr)} == {date(2026, 1, 1)}
-    base_on.sync(listing(DOCUMENTS))
+    base_on.sync(listing(DOCUMENTS), principals=())
     assert (count(base_on), base_on.embedder.texts) == (7, [])
 
 
@@ -122,6 +122,69 @@ def test_new_content_and_new_permissions_at_once(base: Base) -> None:
     assert base.embedder.texts == ["a.md\nthree"]
     assert count(base) == 0
     assert count(base, viewer=Viewer(principals=("hr",))) == 2
+
+
+def test_a_restricted_document_stays_restricted_until_somebody_says_otherwise(base_on: Base) -> None:
+    hr = Viewer(principals=("hr",))
+    base_on.sync([*listing({"a.md": "one", "b.md": "two"}), raw("open.md", "three", principals=("all",))])
+    base_on.sync(listing({"a.md": "one", "b.md": "two"}), principals=("hr",), force_retire=True)
+    for changed in ("one", "another", "another"):
+        report = base_on.sync(listing({"a.md": changed, "b.md": "two", "c.md": "public"}))
+        assert base_on.texts() == ["public"]
+        assert count(base_on) == 1
+        assert base_on.texts(hr) == [changed, "two", "public"]
+        if report.documents_updated:
+            assert any("restricted documents keep their principals" in warning for warning in report.warnings)
+            assert report.warnings[0].startswith(f"{report.documents_updated} ")
+    base_on.sync([Delete(key="a.md")])
+    report = base_on.sync([raw("a.md", "back")])
+    assert base_on.texts() == ["public"]
+    assert report.warnings[0].startswith("1 restricted")
+    report = base_on.sync(listing({"a.md": "back", "b.md": "two", "c.md": "public"}), principals=())
+    assert base_on.texts() == ["back", "two", "public"]
+    assert (count(base_on), report.warnings) == (3, ())
+
+
+def says(key: str, name: str, **declared: object) -> Upsert:
+    return raw(key, f"supersedes: {name}\n\n{key}", **declared)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "target"),
+    [
+        ("/d/new.md", "w.md", "/d/w.md"),
+        ("d/new.md", "w.md", "d/w.md"),
+        ("new.md", "w.md", "w.md"),
+        ("/d/new.md", "/d/w.md", None),
+        ("/e/evil.md", "/d/w.md", None),
+        ("/e/evil.md", "../d/w.md", None),
+        ("/d/sub/evil.md", "w.md", None),
+        ("e/evil.md", "w.md", None),
+        ("d/evil.md", "sub/../w.md", None),
+        ("/d/evil.md", "..", None),
+    ],
+)
+def test_content_supersedes_in_its_own_folder_only_and_never_in_silence(
+    base: Base, key: str, name: str, target: str | None
+) -> None:
+    base.sync([raw(each, "old") for each in ("/d/w.md", "d/w.md", "w.md")])
+    report = base.sync([says(key, name)])
+    (passage,) = [each for each in base.passages() if each.title == key and each.text == key]
+    live = {document: each for document, each in base.ledger.live_keys("default", SOURCE)}
+    assert live.get(passage.supersedes or "") == target
+    (warning,) = report.warnings
+    assert key in warning
+    assert name in warning
+    assert base.sync([says(key, name)]).warnings == ()
+
+
+def test_the_source_may_supersede_across_folders(base: Base) -> None:
+    base.sync([raw("/d/w.md", "old")])
+    report = base.sync([says("/e/new.md", "other.md", supersedes="/d/w.md")])
+    assert report.warnings == ()
+    assert {each.supersedes for each in base.passages() if each.title == "/e/new.md"} == {
+        document_id("default", SOURCE, "/d/w.md")
+    }
 
 
 def test_source_wins_over_ingest_and_ingest_over_content(base: Base) -> None:
@@ -446,7 +509,14 @@ def test_a_long_document_is_embedded_in_portions(base: Base) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"max_retire_share": 1.5}, {"principals": "hr"}, {"metadata": {"a": ["list"]}}, {"metadata": {"a": None}}],
+    [
+        {"max_retire_share": 1.5},
+        {"principals": "hr"},
+        {"tenant": ""},
+        {"tenant": " "},
+        {"metadata": {"a": ["list"]}},
+        {"metadata": {"a": None}},
+    ],
 )
 def test_wrong_arguments_are_refused(base: Base, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -35,7 +35,7 @@ class Sequences(RuleBasedStateMachine):
             for key, text in texts.items()
         )
         principals = ("hr",) if restricted else ()
-        report = self.base.sync([raw(key, text, principals=principals) for key, text in texts.items()])
+        report = self.base.sync([raw(key, text, principals=principals) for key, text in texts.items()], principals=())
         assert report.chunks_embedded == new
         assert stored.total() + new >= report.chunks_reused
         self.documents.update(texts)
@@ -50,7 +50,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(key=KEYS, unreadable=st.booleans())
     def fail(self, key: str, unreadable: bool) -> None:
         change: Change = raw(key, " \n") if unreadable else Failed(key=key, error="OSError", message="no")
-        assert not self.base.sync([change]).ok
+        assert not self.base.sync([change], principals=()).ok
 
     @rule(keep=st.sets(KEYS, min_size=1))
     def list_fewer(self, keep: set[str]) -> None:
@@ -58,7 +58,7 @@ class Sequences(RuleBasedStateMachine):
         changes: list[Change] = [
             raw(key, text, principals=("hr",) if key in self.closed else ()) for key, text in kept.items()
         ]
-        report = self.base.sync([*changes, Listing(complete=True)])
+        report = self.base.sync([*changes, Listing(complete=True)], principals=())
         assert report.chunks_embedded == 0
         if kept:
             assert report.documents_retired == len(self.documents) - len(kept)

@@ -139,9 +139,13 @@ def details(connection: Connection, document_ids: Sequence[str]) -> dict[str, De
             .outerjoin(versions, versions.c.id == documents.c.live_version_id)
             .where(documents.c.id.in_(some))
         )
+        allowed: dict[str, tuple[str, ...]] = {}
+        restricted = select(principals).where(principals.c.document_id.in_(some)).order_by(principals.c.principal)
+        for row in connection.execute(restricted):
+            allowed[row.document_id] = (*allowed.get(row.document_id, ()), row.principal)
         for row in connection.execute(before):
             distinct = tuple(dict.fromkeys(chunks.get(row.id, ())))
-            found[row.id] = Details(row.attributes, row.parsed, row.version, distinct)
+            found[row.id] = Details(row.attributes, row.parsed, row.version, distinct, allowed.get(row.id, ()))
     return found
 
 
@@ -284,13 +288,19 @@ def _principals(connection: Connection, rows: Iterable[Row[Any]]) -> Mapping[str
     return found
 
 
+def _named(key: str, supersedes: str) -> tuple[str, ...]:
+    folder = posixpath.dirname(key)
+    if posixpath.dirname(supersedes) == folder:
+        return (supersedes,)
+    return supersedes, posixpath.normpath(posixpath.join(folder, supersedes))
+
+
 def _superseded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, str]:
     """By document, the id of the one it replaces: named by its key, or by its name beside the document's own."""
     candidates: dict[str, list[str]] = {}
     for row in rows:
         if row.supersedes:
-            beside = posixpath.normpath(posixpath.join(posixpath.dirname(row.key), row.supersedes))
-            named = [document_id(row.tenant, row.source, key) for key in (row.supersedes, beside)]
+            named = [document_id(row.tenant, row.source, key) for key in _named(row.key, row.supersedes)]
             candidates[row.document_id] = [each for each in named if each != row.document_id]
     if not candidates:
         return {}

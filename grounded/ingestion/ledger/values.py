@@ -94,12 +94,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a document looked like before: merged metadata, what its content declared, live version and chunks."""
+    """What a document looked like before: what was merged, what its content declared, live version and chunks."""
 
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     parsed: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     chunk_ids: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
