@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -260,10 +260,15 @@ def open_ledger(
 
 
 def as_sources(sources: Sequence[Source]) -> list[Source]:
-    """Mappings and documents given one by one belong together in one source."""
+    """A list of paths is several sources; mappings and documents given one by one belong together in one."""
+    sources = [each for source in sources for each in (source if _is_paths(source) else (source,))]
     loose = [source for source in sources if isinstance(source, Mapping) or hasattr(source, "key")]
     rest = [source for source in sources if not any(source is each for each in loose)]
     return [*rest, loose] if loose else rest
+
+
+def _is_paths(source: Source) -> TypeGuard[Sequence[str | Path]]:
+    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(each, str | Path) for each in source)
 
 
 def connector_for(source: Source) -> Connector:

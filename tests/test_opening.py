@@ -177,3 +177,11 @@ def test_parts_that_cannot_be_opened_are_typed(folder: Path, broken: str) -> Non
     with pytest.raises((KnowledgeBaseError, StoreError)) as caught:
         opened(folder)
     assert caught.value.fix
+
+
+def test_a_list_of_paths_is_several_sources(folder: Path, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"{name} is here.")
+    with opened(folder) as knowledge_base:
+        report = knowledge_base.ingest([tmp_path / "a.txt", str(tmp_path / "b.txt")])
+        assert (report.documents_added, report.failures) == (2, ())
