@@ -1,8 +1,14 @@
 """The command line: one file per command."""
 
+from grounded.cli.exits import INTERRUPTED
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from grounded.cli.app import run
+    try:
+        from grounded.cli.app import run
 
-    raise SystemExit(run())
+        code = run()
+    except KeyboardInterrupt:  # also while the first modules are being imported
+        code = INTERRUPTED
+    raise SystemExit(code)

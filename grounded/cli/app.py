@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from grounded import __version__
-from grounded.cli import exits
+from grounded.cli import exits, streams
 from grounded.cli.output import Output
-from grounded.errors import GroundedError, MissingExtraError, UsageError
+from grounded.errors import (
+    ConfigurationError,
+    GroundedError,
+    KnowledgeBaseExistsError,
+    KnowledgeBaseNotFoundError,
+    MissingExtraError,
+    SourceNotFoundError,
+    UsageError,
+)
 from grounded.settings import ProjectSettings
 
 DEFAULT_KB = "./kb"
 
 
+WRONG_USE = (
+    UsageError,
+    ConfigurationError,
+    MissingExtraError,
+    KnowledgeBaseNotFoundError,
+    KnowledgeBaseExistsError,
+    SourceNotFoundError,
+)
+"""Errors that another command line, setting or installation avoids; every other one is an internal error."""
+
+
 class _Commands(TyperGroup):
-    """The command group; errors raised on purpose become a message on standard error and an exit code."""
+    """The command group; errors become a message on standard error and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -28,8 +50,12 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             code = _complain("Interrupted; everything committed so far stays.", code=exits.INTERRUPTED)
         except GroundedError as error:
-            usage = isinstance(error, (UsageError, MissingExtraError))
-            code = _complain(error.message, error.fix, code=exits.USAGE if usage else exits.INTERNAL_ERROR)
+            wrong_use = isinstance(error, WRONG_USE)
+            code = _complain(error.message, error.fix, code=exits.USAGE if wrong_use else exits.INTERNAL_ERROR)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone; typer leaves without a word
+                raise
+            code = _complain(_said_by_the_system(error), code=exits.INTERNAL_ERROR)
         raise typer.Exit(code)
 
 
@@ -49,12 +75,22 @@ def run(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code; see ``grounded.cli.exits``.
     """
+    streams.prepare()
     _register_commands()
+    code = exits.OK
     try:
         app(arguments)
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else exits.OK
-    return exits.OK
+        code = leave.code if isinstance(leave.code, int) else exits.OK
+    lost = streams.flush()
+    if lost is not None and code != exits.INTERNAL_ERROR:
+        return _complain(f"Standard output: {_said_by_the_system(lost)}", code=exits.INTERNAL_ERROR)
+    return code
+
+
+def _said_by_the_system(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."
 
 
 def _complain(message: str, fix: str = "", *, code: int) -> int:
@@ -79,27 +115,60 @@ def options(
         str | None, typer.Option("--kb", envvar="GROUNDED_KB", help="Folder of the knowledge base [default: ./kb].")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait while another process holds it.")] = 0.0,
+    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait while another process holds it.")] = 0.0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
-    """Options every command shares; they may also stand after the command."""
+    """Options that commands share; each may also stand after a command that uses it."""
     del version
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _log_more(verbose)
     settings = ProjectSettings.find()
-    context.obj = Output(settings=settings, kb=kb or settings.kb or DEFAULT_KB, as_json=json, wait=wait)
+    chosen = kb or _at_home(settings.kb) or DEFAULT_KB
+    context.obj = Output(settings=settings, kb=chosen, as_json=json, wait=wait)
+
+
+def _log_more(wanted: bool) -> None:
+    if wanted:
+        logging.getLogger().setLevel(logging.INFO)
+
+
+def _at_home(kb: str | None) -> str | None:
+    """A path of ``grounded.toml`` that starts with ``~``; settings put the folder of the file before it."""
+    if kb is None:
+        return None
+    before, home, below = kb.replace("\\", "/").rpartition("/~/")
+    del before
+    return str(Path.home() / below) if home else kb
 
 
 KbOption = Annotated[str | None, typer.Option("--kb", help="Folder of the knowledge base.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the record as JSON.", show_default=False)]
+WaitOption = Annotated[
+    float | None,
+    typer.Option("--wait", min=0.0, help="Seconds to wait while another process holds it.", show_default=False),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", callback=_log_more, help="Log what happens to standard error.", show_default=False),
+]
+OnOption = Annotated[
+    datetime | None,
+    typer.Option("--on", formats=["%Y-%m-%d"], metavar="DATE", help="Only what is in force that day: YYYY-MM-DD."),
+]
 
 
-def output_of(context: typer.Context, kb: str | None = None, as_json: bool = False) -> Output:
+def output_of(
+    context: typer.Context, kb: str | None = None, as_json: bool = False, wait: float | None = None
+) -> Output:
     """The shared options, with those that a command was given after its name."""
     shared: Output = context.obj
-    return Output(settings=shared.settings, kb=kb or shared.kb, as_json=as_json or shared.as_json, wait=shared.wait)
+    return Output(
+        settings=shared.settings,
+        kb=kb or shared.kb,
+        as_json=as_json or shared.as_json,
+        wait=shared.wait if wait is None else wait,
+    )
 
 
 def _register_commands() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from grounded.cli import streams
 from grounded.records import SCHEMA, Record
 from grounded.settings import ProjectSettings
 
@@ -60,7 +61,7 @@ class Output:
 
     def show_json(self, text: str) -> None:
         """Print a JSON document untouched by wrapping or colour."""
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(streams.valid_everywhere(text) + "\n")
 
     def open_knowledge_base(self, *, create: bool = False) -> Any:
         """The knowledge base that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, output_of
-from grounded.errors import KnowledgeBaseLockedError
+from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
 from grounded.records import Status
 
 if TYPE_CHECKING:
@@ -22,20 +22,46 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
 
 
-def status(context: typer.Context, kb: KbOption = None, json: JsonOption = False) -> None:
-    """Show documents, chunks, sources and their last success; exit code 5 when ledger and store disagree."""
+def status(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Open the store as well, and compare.")] = False,
+    kb: KbOption = None,
+    json: JsonOption = False,
+    wait: WaitOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show documents, chunks, sources and their last success.
+
+    Reads the ledger alone, also while another process holds the knowledge base. With --check the store is counted
+    too, nothing is repaired, and the exit code is 5 when the two disagree.
+    """
     from grounded.pipeline import KnowledgeBase
 
-    output = output_of(context, kb, json)
-    try:
-        with output.open_knowledge_base() as knowledge_base:
-            found = knowledge_base.status()
-    except KnowledgeBaseLockedError as error:
-        output.side.print(f"{error.message} Showing what the ledger says.", style="yellow")
+    del verbose  # its callback has set the level
+    output = output_of(context, kb, json, wait)
+    if check:
+        points = _points(Path(output.kb).expanduser().absolute(), output.wait)
+        found = KnowledgeBase.status_of(output.kb).model_copy(update={"points": points})
+    else:
         found = KnowledgeBase.status_of(output.kb)
     output.show(found, _table(found))
     if found.drifted:
         raise typer.Exit(exits.PARTIAL_INGEST)
+
+
+def _points(folder: Path, wait: float) -> int:
+    """How many points the store holds; opened without the repair that comes with opening a knowledge base."""
+    from grounded.opening import SHARD_FOLDER, open_store
+    from grounded.settings import KnowledgeBaseSettings
+
+    settings = KnowledgeBaseSettings.read(folder)
+    if settings.store == "edge" and not (folder / SHARD_FOLDER).exists():
+        return 0
+    store = open_store(folder, settings, wait=wait)
+    try:
+        return store.count()
+    finally:
+        store.close()
 
 
 def _table(found: Status) -> RenderableType:
@@ -43,19 +69,21 @@ def _table(found: Status) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    points = "not opened" if found.points is None else str(found.points)
-    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    facts.add_row("Knowledge base", found.path)
-    facts.add_row("Documents", str(found.documents) + ("  (restricted: some need principals)" * found.restricted))
-    facts.add_row("Chunks", f"{found.chunks} in the ledger, {points} in the store")
-    facts.add_row("Embedder", f"{found.embedder}, {found.dimension} dimensions")
-    facts.add_row("Filters", ", ".join(f"{key} ({kind})" for key, kind in found.filterable.items()) or "none")
-    facts.add_row("On disk", f"{found.bytes_on_disk / MEBIBYTE:.1f} MiB")
+    stored = "" if found.points is None else f", {found.points} in the store"
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    rows.add_row("Knowledge base", found.path)
+    rows.add_row("Documents", str(found.documents) + ("  (restricted: some need principals)" * found.restricted))
+    rows.add_row("Chunks", f"{found.chunks} in the ledger{stored}")
+    rows.add_row("Embedder", f"{found.embedder}, {found.dimension} dimensions")
+    rows.add_row("Filters", ", ".join(f"{key} ({kind})" for key, kind in found.filterable.items()) or "none")
+    rows.add_row("On disk", f"{found.bytes_on_disk / MEBIBYTE:.1f} MiB")
     sources = Table("Source", "Tenant", "Documents", "Last success", "Failed", box=None, padding=(0, 2, 0, 0))
     for source in found.sources:
         last = f"{source.last_success:%Y-%m-%d %H:%M} UTC" if source.last_success else "never"
         sources.add_row(source.source, source.tenant, str(source.documents), last, str(source.dead_letters))
-    parts: list[RenderableType] = [facts, Text(), sources]
+    parts: list[RenderableType] = [rows, Text(), sources]
     if found.drifted:
-        parts.append(Text("Ledger and store disagree; opening it again repairs what it can.", style="bold red"))
+        parts.append(
+            Text("Ledger and store disagree; the next command that opens it repairs what it can.", style="bold red")
+        )
     return Group(*parts)

@@ -160,7 +160,7 @@ def test_project_settings_are_found_upwards(shop: Path) -> None:
         assert len(json.loads(run("search", "warranty", "--json", folder=below).stdout)["passages"]) == 1
         (shop / "grounded.toml").write_text("speed = 3\n")
         done = run("status", folder=below)
-        assert done.returncode == exits.INTERNAL_ERROR
+        assert done.returncode == exits.USAGE
         assert "speed" in done.stderr
         assert "sufficiency_threshold" in done.stderr
     finally:
@@ -170,12 +170,12 @@ def test_project_settings_are_found_upwards(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("ask", "anything?"), exits.INTERNAL_ERROR, "grounded ingest"),
-        (("ingest", "no-such-folder"), exits.INTERNAL_ERROR, "no-such-folder"),
+        (("ask", "anything?"), exits.USAGE, "grounded ingest"),
+        (("ingest", "no-such-folder"), exits.USAGE, "no-such-folder"),
         (("ingest", "gopher://old"), exits.USAGE, "files"),
         (("ask", " ", "--kb", "KB"), exits.USAGE, "empty"),
         (("ask", "q?", "--llm", "carrier-pigeon:x", "--kb", "KB"), exits.USAGE, "ollama"),
-        (("verify", "missing.txt", "--against", "."), exits.INTERNAL_ERROR, "missing.txt"),
+        (("verify", "missing.txt", "--against", "."), exits.USAGE, "missing.txt"),
         (("verify", "-"), exits.USAGE, "--against"),
         (("no-such-command",), exits.USAGE, "no-such-command"),
     ],
@@ -235,6 +235,6 @@ def test_ctrl_c_keeps_what_is_committed(tmp_path: Path) -> None:
     assert process.returncode == exits.INTERRUPTED, err
     report = IngestReport.from_json(out)
     assert report.interrupted
-    status = Status.from_json(run("status", "--json", folder=tmp_path).stdout)
+    status = Status.from_json(run("status", "--check", "--json", folder=tmp_path).stdout)
     assert status.documents == report.documents_added < 400
     assert not status.drifted
