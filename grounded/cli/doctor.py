@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli import exits, streams
+from grounded.cli.app import JsonOption, KbOption, VerboseOption, output_of
 from grounded.cli.output import Output
 from grounded.errors import GroundedError
 
@@ -27,6 +27,7 @@ EXTRAS = {
     "tokenizers": ("tokenizers", "exact token counts for other models"),
     "telemetry": ("opentelemetry-api", "OpenTelemetry spans"),
 }
+MEBIBYTE = 1024 * 1024
 CORE = ("pydantic", "qdrant-edge-py", "onnxruntime", "numpy", "sqlalchemy", "tiktoken", "pypdfium2")
 
 
@@ -49,11 +50,20 @@ def doctor(
     context: typer.Context,
     kb: KbOption = None,
     json: JsonOption = False,
+    verbose: VerboseOption = False,
     network: Annotated[bool, typer.Option(help="Look for model servers on this machine (loopback only).")] = True,
 ) -> None:
     """Check versions, shipped models, extras, model servers on this machine and the knowledge base."""
+    del verbose  # its callback has set the level
     output = output_of(context, kb, json)
-    findings = [*_installation(), *_models(), *_extras(), *(_servers() if network else []), *_knowledge_base(output)]
+    findings = [
+        *_installation(),
+        _size(),
+        *_models(),
+        *_extras(),
+        *(_servers() if network else []),
+        *_knowledge_base(output),
+    ]
     if output.as_json:
         output.show_records("findings", [asdict(each) for each in findings])
     else:
@@ -70,6 +80,19 @@ def _installation() -> list[Finding]:
         except PackageNotFoundError:
             found.append(Finding("problem", package, "is not installed.", 'Run: pip install "grounded-rag"'))
     return [*found, *_name_clash()]
+
+
+def _size() -> Finding:
+    import grounded
+
+    folder = Path(grounded.__file__).parent
+    shipped = f"{_mebibytes(folder / 'models' / 'minilm')} of them the shipped models"
+    return Finding("ok", "package size", f"{_mebibytes(folder)}, {shipped}; dependencies not counted")
+
+
+def _mebibytes(folder: Path) -> str:
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return f"{size / MEBIBYTE:.1f} MiB"
 
 
 def _name_clash() -> list[Finding]:
@@ -135,13 +158,13 @@ def _servers() -> list[Finding]:
 def _knowledge_base(output: Output) -> list[Finding]:
     from grounded.pipeline import KnowledgeBase
 
-    if not Path(output.kb).exists():
+    if not Path(output.kb).expanduser().exists():
         return [Finding("note", "knowledge base", f"none at {output.kb} yet.", "Make one with: grounded ingest PATH")]
     try:
         status = KnowledgeBase.status_of(output.kb)
     except GroundedError as error:
         return [Finding("problem", "knowledge base", error.message, error.fix)]
-    size = f"{status.bytes_on_disk / 1024 / 1024:.1f} MiB"
+    size = f"{status.bytes_on_disk / MEBIBYTE:.1f} MiB"
     found = [Finding("ok", "knowledge base", f"{status.documents} documents, {status.chunks} chunks, {size}")]
     if status.chunks > SERVER_ADVISED_FROM_CHUNKS:
         advice = "Use a Qdrant server: KnowledgeBase.open(path, create=True, store='qdrant://host:6333/name')."
@@ -153,7 +176,8 @@ def _print(output: Output, findings: list[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    signs = {"ok": ("✓", "green"), "note": ("·", "yellow"), "problem": ("✗", "bold red")}
+    marks = ("✓", "·", "✗") if streams.writes_unicode() else ("ok", "note", "problem")
+    signs = dict(zip(("ok", "note", "problem"), zip(marks, ("green", "yellow", "bold red"), strict=True), strict=True))
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for each in findings:
         sign, style = signs[each.state]
