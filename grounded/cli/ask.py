@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
 from grounded.cli.search import conditions
 from grounded.records import Answer, Report
 
@@ -26,8 +26,11 @@ def ask(
     template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
     where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
+    wait: WaitOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Answer from the knowledge base, with citations and a verdict for every sentence.
 
@@ -36,7 +39,8 @@ def ask(
     """
     from grounded.prompting.labels import resolve
 
-    output = output_of(context, kb, json)
+    del verbose  # its callback has set the level
+    output = output_of(context, kb, json, wait)
     settings = output.settings
     with output.open_knowledge_base() as knowledge_base:
         answer = knowledge_base.ask(
@@ -47,6 +51,7 @@ def ask(
             where=conditions(where),
             tenant=settings.tenant,
             principals=tuple(principal or settings.principals),
+            on=on.date() if on else None,
             policy=settings.policy,
             sufficiency_threshold=settings.sufficiency_threshold,
             record=settings.record_answers,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
 from grounded.cli.search import conditions
 
 
@@ -23,13 +23,17 @@ def prompt(
     window: Annotated[int | None, typer.Option(help="Tokens the model's window holds.")] = None,
     where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
+    wait: WaitOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Build grounded messages within the token budget; ``--json`` gives what an API takes, and more."""
     from grounded.prompting.labels import resolve
 
-    output = output_of(context, kb, json)
+    del verbose  # its callback has set the level
+    output = output_of(context, kb, json, wait)
     with output.open_knowledge_base() as knowledge_base:
         built = knowledge_base.prompt(
             question,
@@ -38,6 +42,7 @@ def prompt(
             where=conditions(where),
             tenant=output.settings.tenant,
             principals=tuple(principal or output.settings.principals),
+            on=on.date() if on else None,
             model=model,
             window=window,
         )

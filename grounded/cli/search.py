@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
 from grounded.cli.pairs import pairs
 from grounded.records import Scalar
 
@@ -21,15 +20,18 @@ def register(app: typer.Typer) -> None:
 def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="A question or key words.")],
-    k: Annotated[int | None, typer.Option("-k", help="How many passages.")] = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, max=100, help="How many passages.")] = None,
     where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
-    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what is in force that day.")] = None,
+    on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
+    wait: WaitOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Show the passages that answer best, with their places."""
-    output = output_of(context, kb, json)
+    del verbose  # its callback has set the level
+    output = output_of(context, kb, json, wait)
     with output.open_knowledge_base() as knowledge_base:
         passages = knowledge_base.search(
             query,
