@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, output_of
+from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
 from grounded.cli.pairs import pairs
 from grounded.records import IngestReport
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from grounded.ingestion.sync import Progress as Step
+    from grounded.protocols import Connector
+
 FAILURES_SHOWN = 20
+NAME_WIDTH = 40
+STOPPING = "Stopping at the next batch; Ctrl-C again stops at once."
 
 
 def register(app: typer.Typer) -> None:
@@ -31,25 +37,34 @@ def ingest(
     metadata: Annotated[list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE for filters.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="Who may see it; repeat it for several.")] = None,
     force_retire: Annotated[bool, typer.Option(help="Retire whatever is gone, however much it is.")] = False,
+    max_retire_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Stop before a larger share of the documents is retired.")
+    ] = 0.2,
     kb: KbOption = None,
     json: JsonOption = False,
+    wait: WaitOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Bring in files and folders: new ones are added, changed ones updated, missing ones retired.
 
     Exit code 5 when anything was skipped, refused or lost; Ctrl-C stops at the next batch and keeps what is
     committed.
     """
-    output = output_of(context, kb, json)
+    del verbose  # its callback has set the level
+    output = output_of(context, kb, json, wait)
+    values = pairs(metadata, "--metadata")
+    connectors = _found(sources)
     with (
         output.open_knowledge_base(create=True) as knowledge_base,
-        _stoppable() as stop,
-        _progress(output.side) as progress,
+        _progress(output.side) as (progress, stopping),
+        _stoppable(stopping) as stop,
     ):
         report = knowledge_base.ingest(
-            *sources,
+            *connectors,
             tenant=output.settings.tenant,
-            metadata=pairs(metadata, "--metadata"),
+            metadata=values,
             principals=tuple(principal or ()),
+            max_retire_share=max_retire_share,
             force_retire=force_retire,
             progress=progress,
             cancel=lambda: stop["asked"],
@@ -61,8 +76,24 @@ def ingest(
         raise typer.Exit(exits.PARTIAL_INGEST)
 
 
+def _found(sources: list[str]) -> list[Connector]:
+    """The connectors of the sources; what is missing is said before a knowledge base is made.
+
+    Raises:
+        UsageError: No plug-in reads such a source.
+        SourceNotFoundError: There is no such file or folder.
+    """
+    from grounded.opening import connector_for
+
+    connectors = [connector_for(source) for source in sources]
+    for connector in connectors:
+        if connector.source == "files":  # looking at the first change costs nothing there
+            next(iter(connector.changes(None)), None)
+    return connectors
+
+
 @contextmanager
-def _stoppable() -> Iterator[dict[str, bool]]:
+def _stoppable(stopping: Callable[[], None]) -> Iterator[dict[str, bool]]:
     """The first Ctrl-C asks for a stop at the next batch border, the second one interrupts at once."""
     stop = {"asked": False}
 
@@ -70,6 +101,7 @@ def _stoppable() -> Iterator[dict[str, bool]]:
         if stop["asked"]:
             raise KeyboardInterrupt
         stop["asked"] = True
+        stopping()
 
     before = signal.signal(signal.SIGINT, ask)
     try:
@@ -79,18 +111,35 @@ def _stoppable() -> Iterator[dict[str, bool]]:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Any]:
-    """A bar with the remaining time on standard error; nothing where that is no terminal."""
+def _progress(console: Console) -> Iterator[tuple[Callable[[Step], None], Callable[[], None]]]:
+    """A bar with the remaining time on standard error; nothing where that is no terminal.
+
+    Yields:
+        What to call after each document, and what to call when a stop was asked for.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from grounded.render.common import on_one_line
+
+    name = TextColumn("{task.description}", markup=False)  # a file's name may hold square brackets
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), name)
+    asked = False
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Ingesting", total=None)
 
-        def advance(step: Any) -> None:
-            bar.update(task, completed=step.done, total=step.total, description=f"Ingesting {step.document[-40:]}")
+        def advance(step: Step) -> None:
+            shown = STOPPING if asked else f"Ingesting {on_one_line(step.document)[-NAME_WIDTH:]}"
+            bar.update(task, completed=step.done, total=step.total, description=shown)
 
-        yield advance
+        def stopping() -> None:
+            nonlocal asked
+            asked = True
+            if console.is_terminal:
+                bar.update(task, description=STOPPING)
+            else:
+                os.write(2, f"{STOPPING}\n".encode())  # in a signal handler: the stream may be in use
+
+        yield advance, stopping
 
 
 def _summary(report: IngestReport) -> RenderableType:
