@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import Path, PurePath
+from typing import Annotated
 
 import typer
 
-from grounded.cli.app import JsonOption, output_of
+from grounded.cli import exits
+from grounded.cli.app import JsonOption, VerboseOption, output_of
 from grounded.cli.ask import exit_code_of_report
-from grounded.errors import SourceNotFoundError, UsageError
-from grounded.records import Passage, Prompt, RawDocument
+from grounded.errors import ParseError, SourceNotFoundError, UsageError
+from grounded.records import Failed, Passage, Prompt, RawDocument, Report, Span, Upsert, document_id
 
 
 def register(app: typer.Typer) -> None:
@@ -29,18 +31,23 @@ def verify(
     date: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it speaks of.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page as well.")] = None,
     json: JsonOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Check each sentence of an answer against its sources.
 
-    Exit code 0 when everything is supported, 3 when something is not, 4 when a check failed. Markers such as
-    [2] count the sources of --against in the order given, folders by name.
+    Exit code 0 when everything is supported, 3 when something is not, 4 when a check failed, a source could not be
+    read or the answer is empty. Markers such as [2] count the sources of --against in the order given, folders by
+    name.
     """
     from grounded.verification import verify as check
 
+    del verbose  # its callback has set the level
     output = output_of(context, None, json)
-    sources = _sources(against or [], prompt)
+    sources, unread = _sources(against or [], prompt)
     reference = date.date() if date else None
     report = check(_read_answer(answer), sources, question=question, reference_date=reference)
+    problems = [*unread, *_nothing_said(report)]
+    report = report.model_copy(update={"warnings": (*report.warnings, *problems)})
     if html is not None:
         from grounded.render.html import report_html
 
@@ -48,57 +55,90 @@ def verify(
     from grounded.render.terminal import report_terminal
 
     output.show(report, report_terminal(report))
-    raise typer.Exit(exit_code_of_report(report))
+    for problem in problems:
+        output.side.print(problem, style="bold red", markup=False)
+    if report.groundedness is None and not problems:
+        output.side.print("The answer states nothing that could be checked.", style="yellow")
+    raise typer.Exit(exits.CHECK_FAILED if problems else exit_code_of_report(report))
+
+
+def _nothing_said(report: Report) -> list[str]:
+    return [] if report.claims else ["The answer is empty: there is nothing to check."]
 
 
 def _read_answer(answer: str) -> str:
-    if answer == "-":
-        return sys.stdin.read()
     try:
-        return Path(answer).read_text("utf-8-sig")
+        return (sys.stdin.buffer.read() if answer == "-" else Path(answer).read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{answer} is not UTF-8 text.", fix="Save the answer as plain text.") from error
+        raise UsageError(
+            f"{'Standard input' if answer == '-' else answer} is not UTF-8 text.", fix="Save the answer as plain text."
+        ) from error
     except OSError as error:
         raise SourceNotFoundError(
             f"The answer {answer!r} cannot be read: {error.strerror}.", fix="Name a file, or - to read it from a pipe."
         ) from error
 
 
-def _sources(against: list[str], prompt: Path | None) -> list[Any]:
+def _sources(against: list[str], prompt: Path | None) -> tuple[list[Passage], list[str]]:
+    """The passages, and a line for every source that could not be read."""
     if prompt is not None:
         try:
-            return list(Prompt.from_json(prompt.read_bytes()).passages)
+            return list(Prompt.from_json(prompt.read_bytes()).passages), []
         except OSError as error:
             raise SourceNotFoundError(f"The prompt {prompt} cannot be read: {error.strerror}.") from error
     if not against:
         raise UsageError("There is nothing to check the answer against.", fix="Give --against FILE or --prompt FILE.")
-    return [passage for place in against for passage in passages_at(place)]
+    passages: list[Passage] = []
+    unread = []
+    for found in (each for place in against for each in _documents_at(place)):
+        if isinstance(found, Failed):
+            unread.append(f"{found.key} could not be read: {found.message} {found.fix}".rstrip())
+            # It keeps its number, so that a marker in the answer still counts the sources as they were given.
+            found = Passage.from_text("", title=PurePath(found.key).name, number=len(passages) + 1)
+        passages.append(found)
+    return passages, unread
 
 
 def passages_at(place: str) -> list[Passage]:
-    """Each document of a place as one passage over its whole canonical text."""
-    from grounded import registry
-    from grounded.ingestion.parsers import parse
-    from grounded.records import Failed, Span, Upsert, document_id
+    """Each document of a place as one passage over its whole canonical text.
 
-    found = []
+    Raises:
+        UsageError: A document there cannot be read.
+    """
+    passages = []
+    for found in _documents_at(place):
+        if isinstance(found, Failed):
+            raise UsageError(f"{found.key}: {found.message}", fix=found.fix)
+        passages.append(found)
+    return passages
+
+
+def _documents_at(place: str) -> Iterator[Passage | Failed]:
+    from grounded import registry
+
     for change in registry.load("connectors", "files")(place).changes(None):
         if isinstance(change, Failed):
-            raise UsageError(f"{change.key}: {change.message}", fix=change.fix)
-        if isinstance(change, Upsert) and isinstance(change.document, RawDocument):
-            raw = change.document
-            parsed = parse(raw)
-            identity = document_id("default", "files", raw.key)
-            found.append(
-                Passage(
-                    id=identity,
-                    document_id=identity,
-                    title=parsed.title or raw.title or raw.name,
-                    uri=raw.uri,
-                    text=parsed.text,
-                    span=Span(start=0, end=len(parsed.text)),
-                    effective_from=parsed.effective_from,
-                    effective_to=parsed.effective_to,
-                )
-            )
-    return found
+            yield change
+        elif isinstance(change, Upsert) and isinstance(change.document, RawDocument):
+            yield _whole(change.document)
+
+
+def _whole(raw: RawDocument) -> Passage | Failed:
+    """A document as one passage over its whole canonical text, or why it cannot be read."""
+    from grounded.ingestion.parsers import parse
+
+    try:
+        parsed = parse(raw)
+    except ParseError as error:
+        return Failed(key=raw.key, uri=raw.uri, error=type(error).__name__, message=error.message, fix=error.fix)
+    identity = document_id("default", "files", raw.key)
+    return Passage(
+        id=identity,
+        document_id=identity,
+        title=parsed.title or raw.title or raw.name,
+        uri=raw.uri,
+        text=parsed.text,
+        span=Span(start=0, end=len(parsed.text)),
+        effective_from=parsed.effective_from,
+        effective_to=parsed.effective_to,
+    )
