@@ -1,39 +1,29 @@
 """Runs template files nobody has to trust: an allow-list over the syntax tree and an account of the work done.
 
 Python cannot interrupt a template that loops or builds a huge string, so nothing that could is let in: no
-assignment, macro, import, arithmetic, string formatting or attribute access, no call but ``range``, and only the
-filters and tests named here. What is left costs in proportion to the nodes it runs; loops, includes and filters
-pay for them from ``WORK_LIMIT``. Documents and user input are data; they are never template source.
+assignment, macro, import, arithmetic, string formatting or attribute access, no call but ``range`` and one ``super``
+in a block, and only the filters and tests named in ``filters`` and ``grammar``. What is left costs in proportion to
+the nodes it runs; loops, includes and filters pay for them from ``WORK_LIMIT``. Documents and user input are data;
+they are never template source.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
-from datetime import date
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2 import Template as JinjaTemplate
-from jinja2.filters import FILTERS
 from jinja2.runtime import BlockReference, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from grounded import errors
+from grounded.prompting.filters import FILTERS, OUTPUT_LIMIT, WORK_LIMIT, LimitError, bounded_range, loop, spend, work
+from grounded.prompting.grammar import LOOP_FIELDS, TESTS, forbidden, free_variables, is_super, misplaced, named_in
 
 SOURCE_LIMIT = 65_536
 """Code points in one template file."""
-
-OUTPUT_LIMIT = 1_000_000
-"""Code points that one rendering, or one filter, may produce."""
-
-WORK_LIMIT = 500_000
-"""Syntax nodes that one rendering may run in loops, includes and filters; well under a second of work."""
-
-RANGE_LIMIT = 1_000
-"""Longest ``range``."""
 
 DEPTH_LIMIT = 40
 """Deepest nesting of the syntax tree."""
@@ -41,40 +31,7 @@ DEPTH_LIMIT = 40
 CHAIN_LIMIT = 5
 """Most files in a chain in which each extends the next."""
 
-_LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
-_RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs"})
 _COMPILED_IN = frozenset({"_block_vars", "_loop_vars"})  # what Jinja adds to calls in blocks and loops
-_TESTS = frozenset({
-    "boolean", "defined", "eq", "even", "false", "ge", "gt", "in", "le", "lt", "ne", "none", "number", "odd",
-    "sequence", "string", "true", "undefined",
-})  # fmt: skip
-_NODES: tuple[type[nodes.Node], ...] = (
-    nodes.Template,
-    nodes.Output,
-    nodes.TemplateData,
-    nodes.Name,
-    nodes.Const,
-    nodes.List,
-    nodes.Tuple,
-    nodes.If,
-    nodes.For,
-    nodes.Getattr,
-    nodes.Getitem,
-    nodes.Filter,
-    nodes.Test,
-    nodes.Compare,
-    nodes.Operand,
-    nodes.And,
-    nodes.Or,
-    nodes.Not,
-    nodes.CondExpr,
-    nodes.Call,
-    nodes.Include,
-    nodes.Keyword,
-    nodes.Extends,
-    nodes.Block,
-)
-_work: ContextVar[list[int]] = ContextVar("grounded_template_work")
 
 
 class Sandbox:
@@ -105,7 +62,7 @@ class Sandbox:
         """
         found: dict[str, tuple[str, int]] = {}
         for name in (file, *self.sources(file)):
-            for variable, line in _free_variables(self.parse(name)).items():
+            for variable, line in free_variables(self.parse(name)).items():
                 found.setdefault(variable, (name, line))
         return found
 
@@ -120,7 +77,7 @@ class Sandbox:
         return self._files[file]
 
     def _includes(self, file: str) -> list[str]:
-        included = [self._resolve(_named_in(node), file) for node in self.parse(file).find_all(nodes.Include)]
+        included = [self._resolve(named_in(node), file) for node in self.parse(file).find_all(nodes.Include)]
         for name in included:
             if any(True for _ in self.parse(name).find_all((nodes.Include, nodes.Extends, nodes.Block))):
                 raise errors.TemplateError(
@@ -146,7 +103,7 @@ class Sandbox:
     def parent(self, file: str) -> str:
         """The file that a file extends; empty when there is none."""
         extended = next(iter(self.parse(file).find_all(nodes.Extends)), None)
-        return self._resolve(_named_in(extended), file) if extended else ""
+        return self._resolve(named_in(extended), file) if extended else ""
 
     def _check_blocks(self, file: str, parent: str) -> None:
         known = {block.name for block in self.parse(parent).find_all(nodes.Block)}
@@ -205,14 +162,14 @@ class Sandbox:
         Raises:
             TemplateError: A variable is missing or unfit, or a limit is exceeded; the message names file and line.
         """
-        token = _work.set([WORK_LIMIT])
+        token = work.set([WORK_LIMIT])
         pieces: list[str] = []
         length = 0
         try:
             for piece in template.generate(values):
                 length += len(piece)
                 if length > OUTPUT_LIMIT:
-                    raise _LimitError(f"more than {OUTPUT_LIMIT} characters of output")
+                    raise LimitError(f"more than {OUTPUT_LIMIT} characters of output")
                 pieces.append(piece)
             text = "".join(pieces)
             text.encode()  # half a character cannot be sent
@@ -220,7 +177,7 @@ class Sandbox:
             place = self._place(error.__traceback__, template.name or "")
             raise errors.TemplateError(f"{place}: {error}.", fix=_fix_for(error)) from error
         finally:
-            _work.reset(token)
+            work.reset(token)
         return text
 
     def load(self, file: str) -> tuple[str, str, Callable[[], bool]]:
@@ -237,10 +194,10 @@ class Sandbox:
         waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
         while waiting:
             node, depth = waiting.pop()
-            self._refuse("nested too deeply" if depth > DEPTH_LIMIT else _forbidden(node), file, node)
-            if not _is_super(node):
+            self._refuse("nested too deeply" if depth > DEPTH_LIMIT else forbidden(node), file, node)
+            if not is_super(node):
                 waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
-        for node, problem in _misplaced(tree):
+        for node, problem in misplaced(tree):
             self._refuse(problem, file, node)
 
     def _refuse(self, problem: str, file: str, node: nodes.Node) -> None:
@@ -248,7 +205,7 @@ class Sandbox:
             raise errors.TemplateError(
                 f"{self.where(file, node.lineno or 1)}: {problem}.",
                 fix="Templates may use variables, if, for, include, extends, block and the filters "
-                + ", ".join(sorted(_FILTERS))
+                + ", ".join(sorted(FILTERS))
                 + ".",
             )
 
@@ -259,10 +216,6 @@ class Sandbox:
                 place = (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
             trace = trace.tb_next
         return self.where(*place)
-
-
-class _LimitError(ValueError):
-    """A limit was reached while rendering."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -279,9 +232,9 @@ class _Environment(ImmutableSandboxedEnvironment):
             auto_reload=False,
         )
         self._sandbox = sandbox
-        self.filters = {**_FILTERS, "_loop": _loop, "_include": self._include}
-        self.tests = {name: test for name, test in self.tests.items() if name in _TESTS}
-        self.globals = {"range": _range}
+        self.filters = {**FILTERS, "_loop": loop, "_include": self._include}
+        self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
+        self.globals = {"range": bounded_range}
 
     def parse_plain(self, source: str, file: str) -> nodes.Template:
         """The syntax tree as written."""
@@ -289,9 +242,9 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = self._sandbox.parse(name or "")
-        for loop in list(tree.find_all(nodes.For)):
-            size = sum(1 for _ in loop.find_all(nodes.Node))
-            loop.iter = _filter(loop.iter, "_loop", [nodes.Const(size)])
+        for repeated in list(tree.find_all(nodes.For)):
+            size = sum(1 for _ in repeated.find_all(nodes.Node))
+            repeated.iter = _filter(repeated.iter, "_loop", [nodes.Const(size)])
         for include in list(tree.find_all(nodes.Include)):
             include.template = _filter(self._resolved(include, name), "_include", [])
         for extended in tree.find_all(nodes.Extends):
@@ -300,14 +253,14 @@ class _Environment(ImmutableSandboxedEnvironment):
         return tree
 
     def _resolved(self, node: nodes.Include | nodes.Extends, file: str | None) -> nodes.Const:
-        return nodes.Const(self._sandbox._resolve(_named_in(node), file or ""), lineno=node.lineno)
+        return nodes.Const(self._sandbox._resolve(named_in(node), file or ""), lineno=node.lineno)
 
     def _include(self, file: str) -> str:
-        _spend(self._sandbox.weight(file))
+        spend(self._sandbox.weight(file))
         return file
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, LoopContext) and attribute in _LOOP_FIELDS:
+        if isinstance(obj, LoopContext) and attribute in LOOP_FIELDS:
             return getattr(obj, attribute)
         return self.undefined(obj=obj, name=attribute)
 
@@ -324,175 +277,18 @@ class _Environment(ImmutableSandboxedEnvironment):
         kwargs = {key: value for key, value in kwargs.items() if key not in _COMPILED_IN}
         if isinstance(function, BlockReference) and not (rest or kwargs):
             return function()
-        if function is not _range or kwargs:
-            raise _LimitError("only range() may be called")
-        return _range(*rest)
-
-
-def _forbidden(node: nodes.Node) -> str:
-    """Why a node is not allowed; empty when it is."""
-    match node:
-        case nodes.Getattr():
-            in_loop = node.attr in _LOOP_FIELDS and isinstance(node.node, nodes.Name) and node.node.name == "loop"
-            return "" if in_loop else f"attribute {node.attr!r} is not allowed"
-        case nodes.Getitem():
-            return "" if _is_index(node.arg) else "an index must be a number, a text or a variable"
-        case nodes.Call():
-            return "" if _is_range(node) or _is_super(node) else "only range() may be called"
-        case nodes.Filter() | nodes.Test():
-            known = _FILTERS if isinstance(node, nodes.Filter) else _TESTS
-            return "" if node.name in known else f"{type(node).__name__.lower()} {node.name!r} is not allowed"
-        case nodes.For():
-            return "a recursive loop is not allowed" if node.recursive else ""
-        case nodes.Include() | nodes.Extends():
-            return "" if _named_in(node) else f"{type(node).__name__.lower()} needs a file name in quotes"
-        case nodes.Name():
-            return f"name {node.name!r} is not allowed" if node.name in _RESERVED or node.name[0] == "_" else ""
-    return "" if type(node) in _NODES else f"{type(node).__name__.lower()} is not allowed"
-
-
-def _is_index(node: nodes.Expr) -> bool:
-    return isinstance(node, nodes.Name) or (isinstance(node, nodes.Const) and isinstance(node.value, str | int))
-
-
-def _is_range(node: nodes.Call) -> bool:
-    plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs)
-    return plain and isinstance(node.node, nodes.Name) and node.node.name == "range"
-
-
-def _is_super(node: nodes.Node) -> bool:
-    """``super()``: the block as the extended file has it."""
-    if not isinstance(node, nodes.Call) or node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
-        return False
-    return isinstance(node.node, nodes.Name) and node.node.name == "super"
-
-
-def _misplaced(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
-    """What may not stand where it does, and why.
-
-    Without these rules blocks that hold blocks, or call ``super()`` more than once, could double the work with
-    every level; and text that Jinja leaves out in silence would be lost.
-    """
-    blocks = list(tree.find_all(nodes.Block))
-    for outer in (*blocks, *tree.find_all(nodes.For)):
-        for inner in outer.find_all(nodes.Block):
-            yield inner, "a block may not stand in a block or a loop"
-    once = []
-    for block in blocks:
-        looped = [call for loop in block.find_all(nodes.For) for call in loop.find_all(nodes.Call)]
-        calls = [call for call in block.find_all(nodes.Call) if _is_super(call)]
-        once += [call for call in calls[:1] if not any(call is each for each in looped)]
-    for call in tree.find_all(nodes.Call):
-        if _is_super(call) and not any(call is each for each in once):
-            yield call, "super() may stand once in a block, outside loops"
-    extended = list(tree.find_all(nodes.Extends))
-    body = [node for node in tree.body if not _is_blank(node)] if extended else []
-    for node in extended:
-        if node is not body[0]:
-            yield node, "extends must come first and once"
-    for part in body[1:]:
-        if not isinstance(part, nodes.Block):
-            yield part, "a file that extends another holds blocks only; this would be left out"
-
-
-def _is_blank(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Output) and all(
-        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
-    )
-
-
-def _named_in(node: nodes.Include | nodes.Extends) -> str:
-    name = node.template.value if isinstance(node.template, nodes.Const) else ""
-    return name if isinstance(name, str) else ""
-
-
-def _free_variables(tree: nodes.Template) -> dict[str, int]:
-    """Names that no loop binds, with the line of their first use."""
-    bound = {"range", "loop"}
-    for loop in tree.find_all(nodes.For):
-        bound |= {
-            name.name for name in (loop.target, *loop.target.find_all(nodes.Name)) if isinstance(name, nodes.Name)
-        }
-    free: dict[str, int] = {}
-    for name in tree.find_all(nodes.Name):
-        if name.name not in bound and name.name != "super":
-            free[name.name] = min(name.lineno, free.get(name.name, name.lineno))
-    return free
+        if function is not bounded_range or kwargs:
+            raise LimitError("only range() may be called")
+        return bounded_range(*rest)
 
 
 def _filter(node: nodes.Node, name: str, arguments: list[nodes.Expr]) -> nodes.Filter:
     return nodes.Filter(cast(nodes.Expr, node), name, arguments, [], None, None, lineno=node.lineno)
 
 
-def _spend(amount: int) -> None:
-    left = _work.get()
-    left[0] -= amount
-    if left[0] < 0:
-        raise _LimitError("more work than one rendering may do")
-
-
-def _loop(items: Iterable[Any], weight: int) -> Iterator[Any]:
-    for item in items:
-        _spend(weight)
-        yield item
-
-
-def _range(*bounds: Any) -> range:
-    numbers = range(*bounds)
-    if len(numbers) > RANGE_LIMIT:
-        raise _LimitError(f"range() may have {RANGE_LIMIT} steps")
-    return numbers
-
-
-def _join(items: Iterable[Any], separator: str = "") -> str:
-    texts = [str(item) for item in items]
-    if sum(map(len, texts)) + len(separator) * len(texts) > OUTPUT_LIMIT:
-        raise _LimitError(f"join makes more than {OUTPUT_LIMIT} characters")
-    return separator.join(texts)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _accounted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that pays for what it makes and stops at the output limit."""
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
-        size = len(result) if isinstance(result, str) else 1
-        if size > OUTPUT_LIMIT:
-            raise _LimitError(f"a filter makes more than {OUTPUT_LIMIT} characters")
-        _spend(1 + size // 64)
-        return result
-
-    return run
-
-
-_PLAIN_FILTERS: dict[str, Callable[..., Any]] = {
-    "capitalize": lambda text: str(text).capitalize(),
-    "default": FILTERS["default"],
-    "first": lambda items: items[0],
-    "join": _join,
-    "last": lambda items: items[-1],
-    "length": len,
-    "lower": lambda text: str(text).lower(),
-    "tojson": _json,
-    "trim": lambda text: str(text).strip(),
-    "upper": lambda text: str(text).upper(),
-}
-_FILTERS = {name: _accounted(function) for name, function in _PLAIN_FILTERS.items()}
-
-
 def _fix_for(error: BaseException) -> str:
     if "is undefined" in str(error):
         return "Pass it in variables, or declare it with a default in pack.toml."
-    if isinstance(error, _LimitError):
+    if isinstance(error, LimitError):
         return "Make the template smaller."
     return "Correct the template, or pass a value of the declared type."

@@ -9,7 +9,8 @@ import pytest
 
 from grounded.errors import TemplateError
 from grounded.prompting import build_prompt, load_template
-from grounded.prompting.sandbox import OUTPUT_LIMIT, Sandbox
+from grounded.prompting.filters import OUTPUT_LIMIT
+from grounded.prompting.sandbox import Sandbox
 from grounded.records import Locator, Passage
 
 NONCE = "00112233445566ff"
