@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Hard links from uv's cache break nltk, which llama-index brings; copies work everywhere.
 export UV_LINK_MODE := copy
 
-.PHONY: help demo test slow check format schemas wheel pins benchmark clean
+.PHONY: help demo test slow check format schemas gallery wheel pins benchmark clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ format: $(VENV)/.ready ## put the code into shape
 
 schemas: $(VENV)/.ready ## write docs/schemas anew from the records
 	$(BIN)/python -m grounded.records.schemas docs/schemas
+
+gallery: $(VENV)/.ready ## write docs/gallery.md anew from the templates
+	$(BIN)/python -m grounded.cli.gallery docs/gallery.md
 
 wheel: $(VENV)/.ready ## build the wheel and try it where the source tree is out of reach
 	.ci/wheel $(BIN)/python
