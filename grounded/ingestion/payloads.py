@@ -9,19 +9,12 @@ from typing import Any
 from grounded.errors import UsageError
 from grounded.ingestion.ledger import Ledger
 from grounded.protocols import VectorStore
-from grounded.records import KeyKind, Scalar
+from grounded.records import SYSTEM_KEYS, KeyKind, Scalar
 
 TENANT = "tenant"
 DOCUMENT_ID = "document_id"
 PRINCIPALS = "principals"
 SOURCE = "source"
-RESERVED: Mapping[str, KeyKind] = {
-    TENANT: "keyword",
-    DOCUMENT_ID: "keyword",
-    PRINCIPALS: "keyword",
-    SOURCE: "keyword",
-}
-"""Payload keys of our own; metadata of the same name is kept in the ledger but cannot be filtered on."""
 
 MAX_KEYS = 64
 """Every key is an index in the store; a source that makes up keys must not fill it with them."""
@@ -41,7 +34,7 @@ class FilterKeys:
         self._kinds = ledger.filter_keys()
         self.warnings: dict[str, None] = {}
         """What was dropped and why, each once, in order."""
-        for key, kind in (*RESERVED.items(), *self._kinds.items()):
+        for key, kind in (*SYSTEM_KEYS.items(), *self._kinds.items()):
             store.declare(key, kind)
 
     def payload(
@@ -93,7 +86,7 @@ class FilterKeys:
         return kind
 
     def _refusal(self, key: str, kind: KeyKind, value: Scalar) -> str:
-        if key in RESERVED:
+        if key in SYSTEM_KEYS:
             return "the name is reserved."
         if len(self._kinds) >= MAX_KEYS:
             return f"{MAX_KEYS} keys are declared already."

@@ -34,6 +34,7 @@ from grounded.records.documents import (
     document_id,
 )
 from grounded.records.filters import (
+    SYSTEM_KEYS,
     Absent,
     AllOf,
     AnyOf,
@@ -66,6 +67,7 @@ from grounded.records.verdicts import (
 __all__ = [
     "DEFAULT_TENANT",
     "SCHEMA",
+    "SYSTEM_KEYS",
     "Absent",
     "AllOf",
     "Answer",

@@ -12,6 +12,14 @@ from grounded.records.base import Record
 from grounded.records.documents import Scalar
 
 KeyKind = Literal["keyword", "integer", "float", "bool"]
+
+SYSTEM_KEYS: Mapping[str, KeyKind] = {
+    "tenant": "keyword",
+    "document_id": "keyword",
+    "principals": "keyword",
+    "source": "keyword",
+}
+"""Keys that every point may carry and every store indexes; metadata of the same name cannot be filtered on."""
 _TYPES: dict[KeyKind, tuple[type, ...]] = {
     "keyword": (str,),
     "integer": (int,),

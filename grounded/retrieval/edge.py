@@ -27,7 +27,7 @@ from grounded.errors import (
     UsageError,
 )
 from grounded.protocols import Point, Scored, SparseVector
-from grounded.records import Condition, KeyKind
+from grounded.records import SYSTEM_KEYS, Condition, KeyKind
 from grounded.retrieval.engine import (
     DENSE,
     SCHEMA_TYPES,
@@ -38,7 +38,7 @@ from grounded.retrieval.engine import (
     edge_sparse,
     translated,
 )
-from grounded.retrieval.filters import SYSTEM_KEYS, key_of, path_of, translate
+from grounded.retrieval.filters import key_of, path_of, translate
 from grounded.retrieval.locking import FileLock
 from grounded.retrieval.points import (
     check_declaration,

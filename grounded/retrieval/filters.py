@@ -23,17 +23,7 @@ from grounded.records import (
 )
 
 TENANT = "tenant"
-DOCUMENT_ID = "document_id"
 PRINCIPALS = "principals"
-SOURCE = "source"
-
-SYSTEM_KEYS: Mapping[str, KeyKind] = {
-    TENANT: "keyword",
-    DOCUMENT_ID: "keyword",
-    PRINCIPALS: "keyword",
-    SOURCE: "keyword",
-}
-"""Payload keys that every point may carry and every store indexes; metadata may not use these names."""
 
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 """The whole numbers a store can keep."""

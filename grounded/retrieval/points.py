@@ -16,8 +16,8 @@ import numpy as np
 
 from grounded.errors import StoreError, UsageError
 from grounded.protocols import Point, SparseVector
-from grounded.records import KeyKind
-from grounded.retrieval.filters import LARGEST_INTEGER, SMALLEST_INTEGER, SYSTEM_KEYS
+from grounded.records import SYSTEM_KEYS, KeyKind
+from grounded.retrieval.filters import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
     from grounded.protocols import Vector

@@ -20,8 +20,8 @@ from grounded.errors import (
     UsageError,
 )
 from grounded.protocols import Point, Scored, SparseVector
-from grounded.records import Condition, KeyKind, keys_of
-from grounded.retrieval.filters import SYSTEM_KEYS, key_of, path_of, translate
+from grounded.records import SYSTEM_KEYS, Condition, KeyKind, keys_of
+from grounded.retrieval.filters import key_of, path_of, translate
 from grounded.retrieval.points import (
     check_declaration,
     check_dense,

@@ -1,7 +1,7 @@
 import pytest
 
 from grounded.errors import UsageError
-from grounded.records import Absent, AnyOf, Between, Not, conditions_from, keys_of
+from grounded.records import SYSTEM_KEYS, Absent, AnyOf, Between, Not, conditions_from, keys_of
 
 
 def test_where_is_read_into_conditions() -> None:
@@ -25,3 +25,8 @@ def test_other_filters_are_usage_errors(wanted: object) -> None:
 
 def test_keys_are_found_at_every_depth() -> None:
     assert keys_of(Not(condition=AnyOf(key="a", values=(1,)))) == {"a"}
+
+
+def test_system_keys_are_keywords() -> None:
+    assert set(SYSTEM_KEYS) == {"tenant", "principals", "document_id", "source"}
+    assert set(SYSTEM_KEYS.values()) == {"keyword"}
