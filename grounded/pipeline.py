@@ -17,13 +17,13 @@ from grounded.opening import Source, as_sources, connector_for, open_ledger, ope
 from grounded.protocols import Embedder, EntailmentModel, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
+    SYSTEM_KEYS,
     AllOf,
     Answer,
     AnswerRecord,
     DoneEvent,
     Event,
     IngestReport,
-    KeyKind,
     Message,
     Passage,
     Prompt,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from grounded.retrieval.search import SearchResult
 
 SEARCH_RETRIES = 2
-BUILT_IN_KEYS: dict[str, KeyKind] = dict.fromkeys(("tenant", "source", "document_id", "principals"), "keyword")
 
 
 class KnowledgeBase:
@@ -138,7 +137,7 @@ class KnowledgeBase:
         *sources: Source,
         tenant: str = DEFAULT_TENANT,
         metadata: Mapping[str, Scalar] | None = None,
-        principals: Sequence[str] = (),
+        principals: Sequence[str] | None = None,
         max_retire_share: float = 0.2,
         force_retire: bool = False,
         progress: Callable[[Progress], None] | None = None,
@@ -151,7 +150,8 @@ class KnowledgeBase:
                 with ``key`` and ``text``.
             tenant: Whose documents these are.
             metadata: Values for filters, for documents that do not declare their own.
-            principals: Who may see the documents; none means everybody who may read the tenant.
+            principals: Who may see documents that do not declare it themselves; ``()`` means everybody who may read the
+                tenant. None, the default, leaves a document that is restricted already as it is.
             max_retire_share: Stop and ask before a listing retires a larger share than this of what it covers.
             force_retire: Retire whatever the listing no longer names.
             progress: Called after each document.
@@ -181,7 +181,7 @@ class KnowledgeBase:
                     settings=self._pipeline_settings(),
                     tenant=tenant,
                     metadata=metadata,
-                    principals=as_principals(principals),
+                    principals=None if principals is None else as_principals(principals),
                     max_retire_share=max_retire_share,
                     force_retire=force_retire,
                     progress=progress,
@@ -387,7 +387,7 @@ class KnowledgeBase:
         check_question(query)
         check_k(k)
         conditions = conditions_from(where)
-        check_kinds(conditions, {**BUILT_IN_KEYS, **self._ledger.filter_keys()})
+        check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
 
         def once() -> SearchResult:

@@ -214,6 +214,17 @@ def test_documents_with_principals_are_invisible_to_others(empty: KnowledgeBase)
     assert empty.status().restricted
 
 
+def test_ingesting_again_without_principals_publishes_nothing(empty: KnowledgeBase) -> None:
+    document = {"key": "secret", "text": "The salary of the director is 90,000 euros."}
+    empty.ingest([document], principals=["hr"])
+    report = empty.ingest([document])
+    assert empty.search("salary") == ()
+    assert empty.search("salary", principals=["hr"])
+    assert any("principal" in warning for warning in report.warnings)
+    empty.ingest([document], principals=())
+    assert empty.search("salary")
+
+
 def test_tenants_do_not_see_each_other(empty: KnowledgeBase) -> None:
     document = {"key": "a", "text": "The code of the door is 4711."}
     empty.ingest([document], tenant="one")

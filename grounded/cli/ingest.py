@@ -13,6 +13,7 @@ import typer
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
 from grounded.cli.pairs import pairs
+from grounded.errors import UsageError
 from grounded.records import IngestReport
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def ingest(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
     metadata: Annotated[list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE for filters.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="Who may see it; repeat it for several.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Everybody may see it, also what was restricted.")] = False,
     force_retire: Annotated[bool, typer.Option(help="Retire whatever is gone, however much it is.")] = False,
     max_retire_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Stop before a larger share of the documents is retired.")
@@ -50,6 +52,8 @@ def ingest(
     Exit code 5 when anything was skipped, refused or lost; Ctrl-C stops at the next batch and keeps what is
     committed.
     """
+    if public and principal:
+        raise UsageError("--public and --principal exclude each other.")
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     values = pairs(metadata, "--metadata")
@@ -63,7 +67,7 @@ def ingest(
             *connectors,
             tenant=output.settings.tenant,
             metadata=values,
-            principals=tuple(principal or ()),
+            principals=() if public else tuple(principal) if principal else None,
             max_retire_share=max_retire_share,
             force_retire=force_retire,
             progress=progress,

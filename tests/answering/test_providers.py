@@ -322,7 +322,7 @@ def test_ollama_is_told_how_large_the_context_is() -> None:
         asked = server.asked[0]
     assert (got.text, got.finish, got.usage.input_tokens, got.usage.output_tokens) == ("24 months", "length", 5, 2)
     assert (asked.path, asked.body["model"]) == ("/api/chat", "q:0.5b")
-    assert asked.body["options"] == {"temperature": 0.0, "num_ctx": 4096}
+    assert asked.body["options"] == {"temperature": 0.0, "num_ctx": 4096, "num_predict": 512}
     assert "authorization" not in asked.headers
     assert generator.window == 4096
 

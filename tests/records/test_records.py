@@ -114,10 +114,7 @@ def test_an_empty_span_is_true() -> None:
 
 
 def claim(verdict: Verdict, *statuses: str) -> Claim:
-    citations = tuple(
-        Citation(marker="[1]", span=Span(start=0, end=3), status=status)
-        for status in statuses
-    )
+    citations = tuple(Citation(marker="[1]", span=Span(start=0, end=3), status=status) for status in statuses)
     return Claim(text="", span=Span(start=0, end=0), verdict=verdict, citations=citations)
 
 

@@ -28,7 +28,8 @@ class ChatGenerator:
         wire: How it is spoken to.
         provider: ``ollama``, ``openai``, ``azure`` or ``openai-compatible``.
         model: The model's name, or the deployment's.
-        settings: ``temperature``, ``seed``, ``max_tokens``, ``window``; None means the endpoint's default.
+        settings: ``temperature``, ``seed``, ``max_tokens``, ``window``; None means the endpoint's default, and for
+            ``max_tokens`` what the prompt keeps free for the answer.
         missing: What to do when the endpoint does not know the model.
         denied: What to do when the endpoint refuses the key.
     """
@@ -105,8 +106,10 @@ class ChatGenerator:
 
     def _open(self, prompt: Prompt) -> Reply | Failure:
         """A reply that is an answer, or the failure that says the provider's filter stopped the prompt."""
+        # The answer may take what the prompt keeps free for it; a model that runs on would never end.
+        settings = {**self._settings, "max_tokens": self._settings.get("max_tokens") or prompt.budget.reserved or None}
         for _ in range(len(_NEGOTIABLE) + 1):
-            body = self._negotiated(self._wire.body(prompt, self._model, self._settings))
+            body = self._negotiated(self._wire.body(prompt, self._model, settings))
             reply = self._endpoint.post(body)
             if reply.status == 200:
                 return reply
