@@ -121,7 +121,7 @@ class Asking:
         lookup: Callable[[str], Sequence[Passage]],
         question: str | None = None,
         reference_date: date | None = None,
-        model: EntailmentModel | None = None,
+        model: EntailmentModel | str | None = None,
     ) -> Report:
         """Check an answer, without its markers, against the passages that ``lookup`` finds for its sentences."""
         if not isinstance(answer, str):
@@ -140,7 +140,7 @@ class Asking:
         *,
         question: str | None = None,
         reference_date: date | None = None,
-        model: EntailmentModel | None = None,
+        model: EntailmentModel | str | None = None,
     ) -> Prepared:
         """A verifier over stored passages whose evidence names its exact place: the page, the row, the heading."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
 from grounded.errors import (
+    KnowledgeBaseError,
     UsageError,
 )
 from grounded.opening import Source, as_sources, connector_for, open_ledger, open_parts, status_from
@@ -70,6 +71,7 @@ class KnowledgeBase:
         self._ledger = ledger
         self._store = store
         self._embedder = embedder
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -166,6 +168,7 @@ class KnowledgeBase:
         """
         from grounded.ingestion.sync import sync
 
+        self._check_open()
         connectors = [connector_for(source) for source in as_sources(sources)]
         reports = []
         for connector in connectors:
@@ -293,7 +296,7 @@ class KnowledgeBase:
         *,
         question: str | None = None,
         reference_date: date | None = None,
-        verifier: EntailmentModel | None = None,
+        verifier: EntailmentModel | str | None = None,
         k: int = 3,
         where: Mapping[str, object] | None = None,
         tenant: str = DEFAULT_TENANT,
@@ -309,7 +312,7 @@ class KnowledgeBase:
             answer: The text to check.
             question: What it answers; helps to read fragments, is never evidence.
             reference_date: The day that decides what is in force; default: today.
-            verifier: Another entailment model than the built-in one.
+            verifier: Another entailment model than the built-in one, or the name of an installed one.
             k: Passages looked up for each sentence.
             where: Conditions on metadata, as for ``search``.
             tenant: Whose documents.
@@ -334,18 +337,22 @@ class KnowledgeBase:
         Raises:
             LedgerError: There is no such document or version.
         """
+        self._check_open()
         return self._ledger.document(document_id, version)
 
     def answers(self, *, limit: int = 100) -> list[AnswerRecord]:
         """The answer records kept, newest first; empty unless ``ask`` was told to ``record``."""
+        self._check_open()
         return self._ledger.answers(limit=limit)
 
     def status(self) -> Status:
         """What it holds, and whether ledger and store agree."""
+        self._check_open()
         return status_from(self.path, self._settings, self._ledger, points=self._store.count())
 
     def close(self) -> None:
         """Flush and release; another process may open it then. Closing twice does nothing."""
+        self._is_closed = True
         self._store.close()
         self._ledger.close()
 
@@ -384,6 +391,7 @@ class KnowledgeBase:
         from grounded.questions import check_k, check_question
         from grounded.retrieval import search, visible_to
 
+        self._check_open()
         check_question(query)
         check_k(k)
         conditions = conditions_from(where)
@@ -409,6 +417,10 @@ class KnowledgeBase:
                     break
                 revision, result = self._ledger.revision, once()
         return result
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise KnowledgeBaseError("This knowledge base is closed.", fix="Open it again with KnowledgeBase.open.")
 
     def _asking(self) -> Asking:
         from grounded.asking import Asking

@@ -1,4 +1,7 @@
-"""The seams: what a part must do to be plugged in. Contract tests for each are in ``grounded.testing``."""
+"""The seams: what a part must do to be plugged in.
+
+``grounded.testing`` has contract tests for connectors and vector stores.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class AskOptions(TypedDict, total=False):
     nonce: str | None
     variables: Mapping[str, object] | None
     reference_date: date | None
-    verifier: EntailmentModel | None
+    verifier: EntailmentModel | str | None
     record: bool
     redact: Callable[[AnswerRecord], AnswerRecord] | None
 

@@ -15,6 +15,7 @@ from grounded.demo import QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handb
 from grounded.errors import (
     BudgetError,
     EmbedderMismatchError,
+    KnowledgeBaseError,
     KnowledgeBaseExistsError,
     KnowledgeBaseNotFoundError,
     UnknownNameError,
@@ -341,6 +342,25 @@ def test_another_embedding_model_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(EmbedderMismatchError, match="another-model"):
         KnowledgeBase.open(tmp_path / "kb", embedder=Other())
+
+
+def test_a_closed_one_says_so(tmp_path: Path) -> None:
+    knowledge_base = KnowledgeBase.open(tmp_path / "kb", create=True)
+    knowledge_base.close()
+    knowledge_base.close()
+    for call in (lambda: knowledge_base.search("x"), knowledge_base.status, knowledge_base.answers):
+        with pytest.raises(KnowledgeBaseError, match="closed"):
+            call()
+    with pytest.raises(KnowledgeBaseError, match="closed"):
+        knowledge_base.ingest([{"key": "a", "text": "b"}])
+
+
+def test_a_verifier_may_be_named(shop: KnowledgeBase) -> None:
+    answer = shop.ask(QUESTIONS[0], verifier="containment")
+    assert answer.report is not None
+    assert answer.report.verifier.name == "containment"
+    with pytest.raises(UnknownNameError, match="containment"):
+        shop.ask(QUESTIONS[0], verifier="no-such-verifier")
 
 
 def test_its_files_are_private(empty: KnowledgeBase) -> None:

@@ -45,7 +45,7 @@ def list_all(context: typer.Context, json: JsonOption = False) -> None:
     output = output_of(context, None, json)
     loaded = [load_template(name) for name in list_templates()]
     if output.as_json:
-        output.show_json(json_module.dumps([_facts(each) for each in loaded], ensure_ascii=False))
+        output.show_records("templates", map(_described, loaded))
         return
     from rich.table import Table
 
@@ -66,7 +66,7 @@ def show(
     output = output_of(context, None, json)
     template = load(name)
     if output.as_json:
-        output.show_json(json_module.dumps(_facts(template), ensure_ascii=False))
+        output.show_json(json_module.dumps(_described(template), ensure_ascii=False))
         return
     from rich.panel import Panel
     from rich.text import Text
@@ -190,7 +190,7 @@ def _component(component: Any) -> dict[str, str]:
     return {field: getattr(component, field) for field in fields}
 
 
-def _facts(template: Template) -> dict[str, Any]:
+def _described(template: Template) -> dict[str, Any]:
     from grounded.prompting.costs import stand_ins
 
     return {

@@ -13,18 +13,22 @@ from typing import Any
 from grounded.records.answers import Answer, AnswerRecord, Event, Generation
 from grounded.records.base import SCHEMA, Record
 from grounded.records.documents import Chunk, Document, Parsed, Passage
+from grounded.records.locators import Locator
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
-from grounded.records.verdicts import Claim, Report
+from grounded.records.verdicts import Citation, Claim, Evidence, Report
 
 PUBLISHED: tuple[type[Record], ...] = (
     Answer,
     AnswerRecord,
     Chunk,
+    Citation,
     Claim,
     Document,
+    Evidence,
     Generation,
     IngestReport,
+    Locator,
     Parsed,
     Passage,
     Prompt,

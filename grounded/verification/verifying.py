@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from grounded import registry
 from grounded.errors import UsageError
 from grounded.protocols import EntailmentModel, Judgement
 from grounded.records import (
@@ -64,19 +65,20 @@ class Verifier:
 
     def __init__(
         self,
-        model: EntailmentModel | None = None,
+        model: EntailmentModel | str | None = None,
         *,
         sentences_per_claim: int = SENTENCES_PER_CLAIM,
         thresholds: Thresholds | None = None,
     ) -> None:
         if sentences_per_claim < 1:
             raise UsageError(f"sentences_per_claim must be at least 1, not {sentences_per_claim}.")
-        if model is not None and not callable(getattr(model, "judge", None)):
+        chosen = registry.load("verifiers", model)() if isinstance(model, str) else model
+        if chosen is not None and not callable(getattr(chosen, "judge", None)):
             raise UsageError(
-                f"A verifier needs a model with a method 'judge', not a {type(model).__name__}.",
+                f"A verifier needs a model with a method 'judge', not a {type(chosen).__name__}.",
                 fix="Pass an EntailmentModel, or nothing for the containment check.",
             )
-        self.model = model if model is not None else ContainmentModel()
+        self.model: EntailmentModel = chosen if chosen is not None else ContainmentModel()
         self.sentences_per_claim = sentences_per_claim
         self.thresholds = thresholds if thresholds is not None else Thresholds()
 
@@ -339,7 +341,7 @@ def verify(
     history: Sequence[Message] | None = None,
     reference_date: date | None = None,
     policy: str = "flag",
-    verifier: Verifier | EntailmentModel | None = None,
+    verifier: Verifier | EntailmentModel | str | None = None,
 ) -> Report:
     """Check every sentence of an answer against its sources.
 
@@ -352,7 +354,8 @@ def verify(
         reference_date: The day that decides what is in force (default: today) and, when given, what ``yesterday``
             means.
         policy: ``flag``: report and change nothing.
-        verifier: A ``Verifier``, or an ``EntailmentModel`` to judge with; by default plain containment.
+        verifier: A ``Verifier``, an ``EntailmentModel`` to judge with, or the name of an installed one; by default
+            plain containment.
 
     Returns:
         A report whose spans point into ``answer`` and whose evidence points into the sources.

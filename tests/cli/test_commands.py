@@ -122,7 +122,7 @@ def test_verify_against_a_saved_prompt_and_as_a_page(shop: Path) -> None:
 def test_templates_can_be_listed_and_shown(tmp_path: Path) -> None:
     assert "core/qa" in run("templates", "list", folder=tmp_path).stdout
     assert "source" in run("templates", "show", "core/qa", folder=tmp_path).stdout.lower()
-    listed: list[dict[str, Any]] = json.loads(run("templates", "list", "--json", folder=tmp_path).stdout)
+    listed: list[dict[str, Any]] = json.loads(run("templates", "list", "--json", folder=tmp_path).stdout)["templates"]
     assert listed[0]["hash"]
     assert run("templates", "show", "no/such", folder=tmp_path).returncode != exits.OK
 
