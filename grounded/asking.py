@@ -27,7 +27,7 @@ from grounded.answering import (
     sufficiency,
 )
 from grounded.errors import UsageError
-from grounded.prompting import DEFAULT_RESERVE, build_prompt, load_template
+from grounded.prompting import DEFAULT_RESERVE, Template, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
 from grounded.questions import AskOptions, as_messages, check_options, standalone_question
 from grounded.records import (
@@ -44,6 +44,7 @@ from grounded.records import (
     Generation,
     GeneratorRef,
     Locator,
+    Message,
     Outcome,
     Passage,
     Prompt,
@@ -76,6 +77,7 @@ class _State:
     request_id: str
     question: str
     asked: str
+    turns: tuple[Message, ...]
     viewer: Viewer
     options: AskOptions
     generator: Generator
@@ -108,11 +110,13 @@ class Asking:
         if declined is not None:
             yield self._done(state, declined)
             return
-        state = replace(state, prompt=self._prompt(state))
-        if state.prompt is not None and not state.prompt.passages:
+        template = load_template(options.get("template", "core/qa"))
+        prompt = self._prompt(state, template)
+        state = replace(state, prompt=prompt)
+        if not prompt.passages:
             yield self._done(state, "declined_no_passages")
             return
-        yield from self._generate(state)
+        yield from self._generate(state, prompt, template)
 
     def verify(
         self,
@@ -166,16 +170,16 @@ class Asking:
             on=options.get("on"),
         )
         asked = standalone_question(question, turns)
-        return _State(uuid.uuid4().hex, question, asked, viewer, options, generator)
+        return _State(uuid.uuid4().hex, question, asked, turns, viewer, options, generator)
 
-    def _prompt(self, state: _State) -> Prompt:
+    def _prompt(self, state: _State, template: Template) -> Prompt:
         options = state.options
         with telemetry.stage("prompt", passages=len(state.passages)):
             return build_prompt(
                 state.question,
                 state.passages,
-                template=options.get("template", "core/qa"),
-                history=as_messages(options.get("history", ())),
+                template=template,
+                history=state.turns,
                 window=options.get("window") or state.generator.window,
                 model=state.generator.ref.arguments.get("model"),
                 nonce=options.get("nonce"),
@@ -183,9 +187,7 @@ class Asking:
                 reserve=options.get("reserve", DEFAULT_RESERVE),
             )
 
-    def _generate(self, state: _State) -> Iterator[Event]:
-        prompt = state.prompt
-        assert prompt is not None
+    def _generate(self, state: _State, prompt: Prompt, template: Template) -> Iterator[Event]:
         checker = self.checker(
             prompt.passages,
             question=state.asked,
@@ -203,7 +205,6 @@ class Asking:
                 yield from checking.events(visible.feed(last.text))
         yield from checking.events(visible.finish())
         state = replace(state, generation=last.model_copy(update={"text": visible.text}))
-        template = load_template(state.options.get("template", "core/qa"))
         outcome = after_generating(state.generation, no_answer=(template.no_answer,))
         if outcome is not None:
             yield self._done(state, outcome)

@@ -142,6 +142,12 @@ def _at_home(kb: str | None) -> str | None:
     return str(Path.home() / below) if home else kb
 
 
+WhereOption = Annotated[
+    list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.", show_default=False)
+]
+ReaderOption = Annotated[
+    list[str] | None, typer.Option("--principal", help="On whose behalf; repeat it for several.", show_default=False)
+]
 KbOption = Annotated[str | None, typer.Option("--kb", help="Folder of the knowledge base.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the record as JSON.", show_default=False)]
 WaitOption = Annotated[

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
+from grounded.cli.app import (
+    JsonOption,
+    KbOption,
+    OnOption,
+    ReaderOption,
+    VerboseOption,
+    WaitOption,
+    WhereOption,
+    output_of,
+)
 from grounded.cli.search import conditions
 from grounded.records import Answer, Report
 
@@ -24,8 +33,8 @@ def ask(
         str | None, typer.Option(help="ollama:NAME, openai:NAME, azure:DEPLOYMENT or URL#MODEL; default: quotes.")
     ] = None,
     template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
-    where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
-    principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    where: WhereOption = None,
+    principal: ReaderOption = None,
     on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
+from grounded.cli.app import (
+    JsonOption,
+    KbOption,
+    OnOption,
+    ReaderOption,
+    VerboseOption,
+    WaitOption,
+    WhereOption,
+    output_of,
+)
 from grounded.cli.search import conditions
 
 
@@ -21,8 +30,8 @@ def prompt(
     template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
     model: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
     window: Annotated[int | None, typer.Option(help="Tokens the model's window holds.")] = None,
-    where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
-    principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    where: WhereOption = None,
+    principal: ReaderOption = None,
     on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from grounded.cli.app import JsonOption, KbOption, OnOption, VerboseOption, WaitOption, output_of
+from grounded.cli.app import (
+    JsonOption,
+    KbOption,
+    OnOption,
+    ReaderOption,
+    VerboseOption,
+    WaitOption,
+    WhereOption,
+    output_of,
+)
 from grounded.cli.pairs import pairs
 from grounded.records import Scalar
 
@@ -21,8 +30,8 @@ def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="A question or key words.")],
     k: Annotated[int | None, typer.Option("-k", min=1, max=100, help="How many passages.")] = None,
-    where: Annotated[list[str] | None, typer.Option("--where", "-w", help="KEY=VALUE; repeat it for more.")] = None,
-    principal: Annotated[list[str] | None, typer.Option(help="On whose behalf; repeat it for several.")] = None,
+    where: WhereOption = None,
+    principal: ReaderOption = None,
     on: OnOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
