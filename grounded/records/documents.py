@@ -17,8 +17,11 @@ from grounded.records.locators import Locator, Segment, place_of
 
 Scalar = str | int | float | bool
 Trust = Literal["trusted", "untrusted"]
+SourceKind = Literal["document", "user", "tool"]
+"""What a passage is: text from a document, what the user said, or what a tool returned."""
 
 DEFAULT_TENANT = "default"
+_KINDS = {"user": "said by the user", "tool": "returned by a tool"}
 _NAMESPACE = uuid.UUID("8f1a5c1e-52a1-5d0e-9f8b-3b1f6d1c7a10")
 
 
@@ -154,9 +157,11 @@ class Passage(Record):
         span: Place in the canonical text of ``version``; None for given text, whose spans start at 0.
         score: Fused retrieval score, higher is better, comparable within one search only; None when given.
         supersedes: Id of the document that this passage's document replaces.
+        kind: Where its words come from; shown beside the title wherever the passage or evidence of it is.
     """
 
     id: str
+    kind: SourceKind = "document"
     document_id: str | None = None
     version: str | None = None
     title: str = ""
@@ -195,8 +200,13 @@ class Passage(Record):
         return started and (self.effective_to is None or on < self.effective_to)
 
     def place(self) -> str:
-        """A short text for people: title and locators."""
-        return place_of(self.title, self.locators)
+        """A short text for people: title, locators, and the kind when it is no document."""
+        return labelled(self.kind, place_of(self.title, self.locators))
+
+
+def labelled(kind: SourceKind, place: str) -> str:
+    """A place with the words for its kind, such as ``Order 17 (returned by a tool)``; documents need none."""
+    return f"{place} ({_KINDS[kind]})".lstrip() if kind in _KINDS else place
 
 
 def as_principals(given: object) -> tuple[str, ...]:

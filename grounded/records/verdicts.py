@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from grounded.records.base import Record, Span
-from grounded.records.documents import Passage
+from grounded.records.documents import Passage, SourceKind, labelled
 from grounded.records.locators import Locator, place_of
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
@@ -31,9 +31,11 @@ class Evidence(Record):
     Attributes:
         span: Place in the canonical text of ``version``, or in the given text of the passage.
         score: Raw strength in [0, 1], higher is stronger; not a probability.
+        kind: The kind of its passage: a document, the user's own words, or a tool's result.
     """
 
     passage_id: str
+    kind: SourceKind = "document"
     document_id: str | None = None
     version: str | None = None
     title: str = ""
@@ -51,8 +53,8 @@ class Evidence(Record):
         return self
 
     def place(self) -> str:
-        """A short text for people: title and locators."""
-        return place_of(self.title, self.locators)
+        """A short text for people: title, locators, and the kind when it is no document."""
+        return labelled(self.kind, place_of(self.title, self.locators))
 
 
 class Citation(Record):

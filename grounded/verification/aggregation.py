@@ -172,6 +172,7 @@ def _evidence(passage: Passage, window: Window, judgement: Judgement, relation: 
             start, end = start + low, start + high
     return Evidence(
         passage_id=passage.id,
+        kind=passage.kind,
         document_id=passage.document_id,
         version=passage.version,
         title=passage.title,

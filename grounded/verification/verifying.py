@@ -347,8 +347,9 @@ def verify(
 
     Args:
         answer: The text to check. Reasoning inside ``<think>`` is never a claim.
-        sources: Strings, mappings with ``text``, ``Passage``s, LangChain documents, LlamaIndex nodes, or a saved
-            prompt (record, mapping or path). ``[n]`` in the answer is the n-th of them.
+        sources: Strings, mappings with ``text``, ``Passage``s, LangChain and Haystack documents, LlamaIndex nodes, or a
+            saved prompt (record, mapping or path). ``[n]`` in the answer is the n-th of them. What the user said and
+            what a tool returned are mappings with ``kind`` (``user``, ``tool``) or ``Message``s; evidence shows it.
         question: What the answer answers; helps to read fragments and pronouns, is never evidence.
         history: Earlier turns; the last user turn stands in for a missing question.
         reference_date: The day that decides what is in force (default: today) and, when given, what ``yesterday``
