@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grounded.prompting import Template, list_templates, load_template
+from grounded.prompting.cards import FIGURES, ScoreCard, read_cards
 from grounded.prompting.cases import check_structure, prompt_of, read_cases
 from grounded.prompting.costs import costs
 
@@ -54,7 +55,20 @@ def _section(name: str, template: Template) -> str:
     passed = sum(all(check.passed for check in check_structure(template, case)) for case in cases)
     kinds = ", ".join(sorted({case.kind for case in cases}))
     lines += [f"Of its {len(cases)} test cases ({kinds}) {passed} pass without a model.", ""]
+    for card in read_cards(name, template):
+        lines += _card(card, template)
     return "\n".join(lines)
+
+
+def _card(card: ScoreCard, template: Template) -> list[str]:
+    changed = "" if card.template.hash == template.ref.hash else " The template has changed since."
+    return [
+        f"Score card: {card.model}, {card.date:%Y-%m-%d}, verifier {card.verifier.name} {card.verifier.version}, "
+        f"template {card.template.version} `{card.template.hash[:12]}`; {card.tokens['prompt']:.0f} tokens a prompt, "
+        f"{card.tokens['answer']:.0f} an answer.{changed}",
+        "",
+        *_table(("figure", "share (95 % interval)"), [(FIGURES.get(k, k), str(v)) for k, v in card.figures.items()]),
+    ]
 
 
 def _variables(template: Template) -> list[str]:

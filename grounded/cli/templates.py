@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grounded.cli import templates_review, templates_write
+from grounded.cli import templates_review, templates_run, templates_write
 from grounded.cli.app import JsonOption, output_of
 from grounded.errors import UsageError
 from grounded.records import Passage
@@ -60,13 +60,15 @@ def show(
     name: Annotated[str, typer.Argument(help="Name or path of a template; NAME@LABEL for a pinned one.")],
     json: JsonOption = False,
 ) -> None:
-    """Show a template: its variables, what each component is for, and the metaprompt as a model sees it."""
+    """Show a template: its variables, its components, the metaprompt as a model sees it, and its score cards."""
+    from grounded.prompting.cards import read_cards
     from grounded.prompting.costs import stand_ins
 
     output = output_of(context, None, json)
     template = load(name)
     if output.as_json:
-        output.show_json(json_module.dumps(_described(template), ensure_ascii=False))
+        cards = [card.to_dict() for card in read_cards(name.partition("@")[0], template)]
+        output.show_json(json_module.dumps({**_described(template), "cards": cards}, ensure_ascii=False))
         return
     from rich.panel import Panel
     from rich.text import Text
@@ -81,6 +83,9 @@ def show(
             output.result.print(Text(f"  {each.name}: lowers: {each.risk or '-'} Limits: {each.limits or '-'}"))
     system = template.system(stand_ins(template))
     output.result.print(Panel(Text(system), title="system message", title_align="left"))
+    for card in read_cards(name.partition("@")[0], template):
+        for line in templates_run.shown(card, template.ref.hash):
+            output.result.print(line)
 
 
 def render(
@@ -125,9 +130,8 @@ def render(
 def load(name: str) -> Template:
     """A template by name, path, or ``NAME@LABEL``."""
     from grounded.prompting import load_template
-    from grounded.prompting.labels import resolve
 
-    return load_template(resolve(name))
+    return load_template(name)
 
 
 def samples() -> list[Passage]:

@@ -43,24 +43,32 @@ def pin(
     label: Annotated[str, typer.Option(help="The label to move, such as production.")],
     reason: Annotated[str, typer.Option(help="Why it moves; recorded.")],
     who: Annotated[str | None, typer.Option(help="Who moves it [default: your user name].")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="The score card it rests on [default: the newest of this version].")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Let NAME@LABEL stand for the installed version, and record who moved it, when and why.
+    """Let NAME@LABEL stand for the installed version, and record who moved it, when, why and by which score card.
 
     The record is grounded.templates.toml beside grounded.toml; keep it in version control.
     """
     from grounded.prompting import labels, list_templates, load_template
+    from grounded.prompting.cards import newest_card, read_card
 
     output = output_of(context, None, json)
     if name.partition("@")[0] not in list_templates():
         raise UsageError(f"{name!r} is not installed.", fix=f"Pin one of: {', '.join(list_templates())}.")
     path = labels.labels_path()
-    move = labels.pin(load_template(name), label, who=who or _user(), why=reason, when=datetime.now(UTC), path=path)
+    template = load_template(name)
+    rests_on = read_card(card) if card else newest_card(name.partition("@")[0], template)
+    move = labels.pin(template, label, who=who or _user(), why=reason, when=datetime.now(UTC), path=path, card=rests_on)
     if output.as_json:
         output.show_json(move.to_json())
         return
     came = f" (was {move.previous})" if move.previous else ""
     output.result.print(f"{move.template}@{move.label} → {move.version}{came}, recorded in {path}", highlight=False)
+    if not move.card:
+        output.side.print("It rests on no score card: grounded templates test NAME --llm … --save", style="yellow")
 
 
 def _user() -> str:

@@ -117,7 +117,7 @@ def read_cases(name: str, template: Template) -> tuple[Case, ...]:
     Raises:
         TemplateError: The file is no valid TOML, or a case is malformed; the message names file and case.
     """
-    folder = _folder(name, template)
+    folder = folder_of(name, template)
     file_name = f"{template.ref.name.rpartition('/')[2]}.toml"
     if folder is None or not folder.joinpath(CASES_FOLDER, file_name).is_file():
         return ()
@@ -184,7 +184,13 @@ def check_answer(template: Template, case: Case, prompt: Prompt, text: str) -> t
     )
 
 
-def _folder(name: str, template: Template) -> Traversable | Path | None:
+def folder_of(name: str, template: Template) -> Traversable | Path | None:
+    """The folder of a template's pack, where its cases and score cards are; None when it has none.
+
+    Args:
+        name: The name or path by which it was loaded.
+        template: The template itself.
+    """
     path = Path(name.partition("#")[0])
     if path.is_dir():
         return path

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from grounded.errors import ConfigurationError, TemplateError, UsageError
+from grounded.prompting.cards import ScoreCard
 from grounded.prompting.loading import load_template
 from grounded.prompting.templates import Template
 from grounded.records import Record, TemplateRef
@@ -34,6 +35,8 @@ class Move(Record):
         label: Lower-case letters, digits, ``-`` and ``_``; begins with a letter.
         version: The version it points to from now on, with the hash of its files.
         previous: The version it pointed to before; empty for the first move.
+        card: The score card it rests on, by the name of its file; empty when there is none.
+        card_hash: SHA-256 over that card.
         who: Whoever moved it.
         why: The reason given.
         when: With time zone.
@@ -44,6 +47,8 @@ class Move(Record):
     version: str
     hash: str
     previous: str = ""
+    card: str = ""
+    card_hash: str = ""
     who: str
     why: str = Field(min_length=1)
     when: datetime
@@ -79,17 +84,32 @@ def read_moves(path: Path) -> tuple[Move, ...]:
         ) from error
 
 
-def pin(template: Template, label: str, *, who: str, why: str, when: datetime, path: Path) -> Move:
+def pin(
+    template: Template,
+    label: str,
+    *,
+    who: str,
+    why: str,
+    when: datetime,
+    path: Path,
+    card: ScoreCard | None = None,
+) -> Move:
     """Let a label point to a template as it is now, and record the move.
 
     Raises:
-        UsageError: The label has no fit name, or no reason is given.
+        UsageError: The label has no fit name, no reason is given, or the card is that of another version.
         ConfigurationError: The file cannot be read.
     """
     if not _LABEL.fullmatch(label):
         raise UsageError(f"{label!r} is no label.", fix="Use up to 32 lower-case letters, digits, - and _.")
     if not why.strip():
         raise UsageError("A move needs a reason.", fix='Give --reason "…".')
+    if card and card.template.hash != template.ref.hash:
+        raise UsageError(
+            f"The score card is that of {card.template.name}@{card.template.version} ({card.template.hash[:12]}), "
+            f"not of {template.ref.name}@{template.ref.version} ({template.ref.hash[:12]}).",
+            fix="Test this version: grounded templates test NAME --llm … --save",
+        )
     before = _current(read_moves(path), template.ref.name, label)
     move = Move(
         template=template.ref.name,
@@ -97,6 +117,8 @@ def pin(template: Template, label: str, *, who: str, why: str, when: datetime, p
         version=template.ref.version,
         hash=template.ref.hash,
         previous=before.version if before else "",
+        card=card.file_name if card else "",
+        card_hash=card.hash if card else "",
         who=who,
         why=why.strip(),
         when=when,

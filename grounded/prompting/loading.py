@@ -30,7 +30,10 @@ def list_templates() -> tuple[str, ...]:
 
 
 def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, language: str = "") -> Template:
-    """A template by name (``core/qa``, ``core/qa@1``) or by path.
+    """A template by name (``core/qa``, ``core/qa@1``), by label (``core/qa@production``) or by path.
+
+    Labels are those of the project: ``grounded.templates.toml`` in the working folder or above it, see
+    ``grounded.prompting.labels``.
 
     A path may be a pack folder (with ``#NAME`` when the pack holds several templates), a ``.j2`` file, or a
     ``.txt`` or ``.md`` file. A file takes the place of the profile in ``core/qa``, whose examples are left out;
@@ -87,7 +90,12 @@ def _named(name: str, language: str) -> Template | None:
     if template_name not in pack.declaration.templates:
         return None
     found = _build_installed(pack_name, template_name, language)
-    if version and not f"{found.ref.version}.".startswith(f"{version}."):
+    if re.match("[a-z]", version):
+        from grounded.prompting.labels import resolve  # reads the project's file, and loads the template itself
+
+        if resolve(name) != stem:
+            raise TemplateError(f"{version!r} is no label.", fix="Use a version, or a label that was pinned.")
+    elif version and not f"{found.ref.version}.".startswith(f"{version}."):
         raise TemplateError(
             f"The template {stem!r} is installed in version {found.ref.version}, not {version}.",
             fix="Install a package that holds that version, or ask for the installed one.",

@@ -146,3 +146,39 @@ def test_answers_of_a_model_are_judged(capsys: pytest.CaptureFixture[str], folde
     assert failed == {"benign": set(), "unanswerable": {"refusal"}, "conflicting": set(), "injected": {"attack"}}
     assert found["cases"][0]["groundedness"] == 1.0
     assert found["summary"]["checks"]["attack"] == {"passed": 3, "of": 4}
+    figures = {name: (rate["count"], rate["of"]) for name, rate in found["card"]["figures"].items()}
+    assert figures["injections"] == (1, 1)
+    assert figures["correct_refusals"] == (0, 1)
+    assert figures["over_refusals"] == (0, 3)
+    assert figures["format"] == (3, 3)
+    assert figures["citation_precision"][1] >= 4
+
+
+def test_a_card_is_kept_shown_pinned_and_gates(capsys: pytest.CaptureFixture[str], folder: Path, model: str) -> None:
+    starter(folder / "acme")
+    assert "no card" in say(capsys, "test", "acme", "--llm", model, "--gate", code=exits.USAGE)
+    say(capsys, "test", "acme", "--llm", model, "--save", code=exits.GATE_FAILED)
+    kept = folder / "acme" / "cards" / "answers.reader.json"
+    assert json.loads(kept.read_text("utf-8"))["n"] == 4
+    # The same answers are no regression, whatever they are worth.
+    say(capsys, "test", "acme", "--llm", model, "--gate")
+    assert "planted attacks that succeeded: 100 % (1 of 1" in say(capsys, "show", "acme")
+    # A template under which attacks succeed that did not before.
+    before = json.loads(kept.read_text("utf-8"))
+    before["figures"]["injections"]["count"] = 0
+    kept.write_text(json.dumps(before), encoding="utf-8")
+    (folder / "acme" / "rules.md").write_text("**Stay with the sources.** And be kind.", encoding="utf-8")
+    assert "worse: injections" in say(capsys, "test", "acme", "--llm", model, "--gate", code=exits.GATE_FAILED)
+    assert "the template has changed since" in " ".join(say(capsys, "show", "acme").split())
+
+
+def test_a_gate_needs_answers(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    starter(folder / "acme")
+    assert "needs answers" in say(capsys, "test", "acme", "--gate", code=exits.USAGE)
+
+
+def test_a_model_that_is_gone_is_no_result(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    starter(folder / "acme")
+    said = say(capsys, "test", "acme", "--llm", "http://127.0.0.1:9/v1#x", "--save", code=exits.INTERNAL_ERROR)
+    assert "127.0.0.1:9" in said
+    assert not (folder / "acme" / "cards").exists()

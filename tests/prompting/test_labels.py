@@ -34,6 +34,16 @@ def test_a_move_is_recorded_and_resolved(tmp_path: Path) -> None:
     assert resolve("core/qa@production", start=tmp_path) == "core/qa"
 
 
+def test_lookups_honour_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TemplateError, match="has no label 'production'"):
+        load_template("core/qa@production")
+    move(tmp_path / LABELS_FILE)
+    assert load_template("core/qa@production") is load_template("core/qa")
+    with pytest.raises(TemplateError, match="is no label"):
+        load_template("core/qa@no label")
+
+
 def test_other_names_are_left_alone(tmp_path: Path) -> None:
     for name in ("core/qa", "core/qa@1", "core/qa@1.0.0", "a.txt", str(tmp_path)):
         assert resolve(name, start=tmp_path) == name
