@@ -73,6 +73,8 @@ def main() -> None:
     twenty = [Passage.from_text(passages[0][: 6 * WORDS_PER_PASSAGE], number=n) for n in range(20)]
     render = milliseconds(lambda: build_prompt(question, twenty, window=32_000))
     line("prompt with 20 passages, exact counts", f"{render:.1f} ms", "5 ms")
+    render = milliseconds(lambda: build_prompt(question, twenty, window=32_000, spotlight="datamark"))
+    line("the same, datamarked", f"{render:.1f} ms", "5 ms")
 
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grounded.errors import UsageError
 from grounded.prompting import build_prompt, load_template, spotlit, trace
-from grounded.prompting.marking import MARKS, Mode, mark_of
+from grounded.prompting.marking import _PLACES, MARKS, Mode, _marked, mark_of
 from grounded.prompting.spotlight import neutralise
 from grounded.records import Passage, Span
 from grounded.text.tokens import encoding
@@ -37,6 +37,33 @@ PIECES = (
 )
 texts = st.text(max_size=120) | st.lists(st.sampled_from(PIECES), max_size=20).map("".join)
 modes = st.sampled_from(MODES)
+# What the fast ways of marking must tell apart: white space of every kind, long words, scripts without spaces.
+EDGES = (
+    "a",
+    "b.",
+    " ",
+    " ",
+    "  ",
+    "\n",
+    "\t",
+    "\x1c",
+    "\xa0",
+    "\u3000",
+    "x" * 39,
+    "x" * 41,
+    "漢字",
+    "漢" * 9,
+    "é",
+    "\u0301",
+    "/",
+)
+
+
+@given(st.lists(st.sampled_from(EDGES), max_size=12).map("".join))
+@settings(max_examples=300)
+def test_the_fast_way_of_marking_is_the_slow_one(text: str) -> None:
+    slow = _PLACES.sub(lambda place: MARK if place.lastgroup == "space" else place[0] + MARK, text)
+    assert _marked(text, MARK) == slow
 
 
 @given(texts, modes)
