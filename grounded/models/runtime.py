@@ -81,7 +81,23 @@ def session(folder: Path, name: str = "model.onnx", threads: int = 1) -> Any:
     Raises:
         ModelFileError: The file is missing or corrupted, or the installed onnxruntime cannot run it.
     """
-    content = checked_bytes(folder, name)
+    return _opened(
+        checked_bytes(folder, name), folder / name, threads, "Upgrade onnxruntime, or reinstall grounded-rag."
+    )
+
+
+def own_session(path: Path, threads: int = 1) -> Any:
+    """The same for a model of the user's own, which has no ``build.json``; weights beside the file are found.
+
+    Raises:
+        ModelFileError: The file is missing, or the installed onnxruntime cannot run it.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}.", fix="Export the model to ONNX into that folder.")
+    return _opened(str(path), path, threads, "Upgrade onnxruntime, or export the model again.")
+
+
+def _opened(model: bytes | str, path: Path, threads: int, fix: str) -> Any:
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -90,12 +106,9 @@ def session(folder: Path, name: str = "model.onnx", threads: int = 1) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _QUIET
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _load_errors() as error:
-        raise ModelFileError(
-            f"onnxruntime {onnxruntime.__version__} cannot load {folder / name}: {error}",
-            fix="Upgrade onnxruntime, or reinstall grounded-rag.",
-        ) from error
+        raise ModelFileError(f"onnxruntime {onnxruntime.__version__} cannot load {path}: {error}", fix=fix) from error
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +73,7 @@ class Verifier:
     ) -> None:
         if sentences_per_claim < 1:
             raise UsageError(f"sentences_per_claim must be at least 1, not {sentences_per_claim}.")
-        chosen = registry.load("verifiers", model)() if isinstance(model, str) else model
+        chosen = _named(model) if isinstance(model, str) else model
         if chosen is not None and not callable(getattr(chosen, "judge", None)):
             raise UsageError(
                 f"A verifier needs a model with a method 'judge', not a {type(chosen).__name__}.",
@@ -215,11 +216,11 @@ class Prepared:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
         try:
             return self._judged(asked)
-        except _JudgingError:
+        except _JudgingError as error:
+            reason = error.reason
             if len(asked) == 1:
                 self._failures += 1
         found: dict[int, list[Finding]] = {}
-        reason = "the verifier failed"
         for number, questions in asked.items():
             try:
                 if len(asked) == 1 or self._failures >= FAILURES_IN_A_ROW:
@@ -355,8 +356,8 @@ def verify(
         reference_date: The day that decides what is in force (default: today) and, when given, what ``yesterday``
             means.
         policy: ``flag``: report and change nothing.
-        verifier: A ``Verifier``, an ``EntailmentModel`` to judge with, or the name of an installed one; by default
-            plain containment.
+        verifier: A ``Verifier``, an ``EntailmentModel`` to judge with, or the name of an installed one, with what it
+            is made of behind a colon (``folder:./minicheck``, ``llm-judge:ollama:NAME``); by default plain containment.
 
     Returns:
         A report whose spans point into ``answer`` and whose evidence points into the sources.
@@ -369,6 +370,18 @@ def verify(
     chosen = verifier if isinstance(verifier, Verifier) else Verifier(verifier)
     prepared = chosen.prepare(sources, question=question, history=history, reference_date=reference_date)
     return prepared.report(answer)
+
+
+def _named(name: str) -> Any:
+    """A verifier by the name it is installed under, or ``NAME:ARGUMENT``, such as ``folder:./minicheck``."""
+    name, colon, argument = name.partition(":")
+    maker = registry.load("verifiers", name)
+    try:
+        inspect.signature(maker).bind(*([argument] if colon else []))
+    except TypeError as error:
+        wrong = f"takes nothing behind its name, but got {argument!r}" if colon else "needs something behind its name"
+        raise UsageError(f"The verifier {name!r} {wrong}.", fix="Write NAME or NAME:ARGUMENT.") from error
+    return maker(argument) if colon else maker()
 
 
 def _joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:

@@ -16,7 +16,7 @@ from grounded.records import Generation, GeneratorRef, Prompt
 
 _log = logging.getLogger(__name__)
 
-_NEGOTIABLE = ("stream_options", "temperature", "seed", "max_tokens")
+_NEGOTIABLE = ("stream_options", "temperature", "seed", "max_tokens", "response_format")
 """Settings that some models refuse; they are left out, or renamed, when the endpoint names them as the reason."""
 
 
@@ -28,8 +28,8 @@ class ChatGenerator:
         wire: How it is spoken to.
         provider: ``ollama``, ``openai``, ``azure`` or ``openai-compatible``.
         model: The model's name, or the deployment's.
-        settings: ``temperature``, ``seed``, ``max_tokens``, ``window``; None means the endpoint's default, and for
-            ``max_tokens`` what the prompt keeps free for the answer.
+        settings: ``temperature``, ``seed``, ``max_tokens``, ``window``, ``schema``; None means the
+            endpoint's default, and for ``max_tokens`` what the prompt keeps free for the answer.
         missing: What to do when the endpoint does not know the model.
         denied: What to do when the endpoint refuses the key.
     """
@@ -57,7 +57,7 @@ class ChatGenerator:
     @property
     def ref(self) -> GeneratorRef:
         """Provider, model and settings; nothing secret. ``not_sent`` are settings the endpoint refused."""
-        arguments = {name: value for name, value in self._settings.items() if value is not None}
+        arguments = {name: value for name, value in self._settings.items() if value is not None and name != "schema"}
         if self._refused:
             arguments["not_sent"] = sorted(self._refused)
         return GeneratorRef(

@@ -28,7 +28,7 @@ TokenProvider = Callable[[], str]
 _CHECK_SPEC = "Write it as one of: " + ", ".join(FORMS) + "."
 _LIMITS = {"timeout": "timeout_seconds", "deadline": "deadline_seconds"}
 _LIMITS |= {field.name: field.name for field in fields(Limits)}
-_SETTINGS = ("temperature", "seed", "max_tokens", "window")
+_SETTINGS = ("temperature", "seed", "max_tokens", "window", "schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,9 @@ def llm(spec: object, **options: Any) -> Generator:
             ``AZURE_OPENAI_API_VERSION``), ``http(s)://HOST/v1#MODEL`` (``GROUNDED_LLM_API_KEY``, optional), a
             LlamaIndex LLM, or a ``Generator``, which is returned as it is.
         options: ``temperature`` (0 unless set; None for the endpoint's own), ``seed``, ``max_tokens``,
-            ``window`` (tokens), ``token_provider`` (returns a bearer token, instead of a key), ``timeout`` and
-            ``deadline`` (seconds), the other fields of ``Limits``, and ``environment`` (instead of the process's).
+            ``window`` (tokens), ``schema`` (a JSON schema that the reply must have), ``token_provider``
+            (returns a bearer token, instead of a key), ``timeout`` and ``deadline`` (seconds), the other fields of
+            ``Limits``, and ``environment`` (instead of the process's).
 
     Raises:
         UnknownNameError: The spec takes none of the allowed forms.

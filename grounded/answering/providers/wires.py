@@ -23,7 +23,7 @@ class Wire(Protocol):
     """One way to write a request and to read its reply."""
 
     def body(self, prompt: Prompt, model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The request; ``settings`` holds ``temperature``, ``seed``, ``max_tokens`` and ``window`` where set."""
+        """The request; ``settings`` may hold ``temperature``, ``seed``, ``max_tokens``, ``window``, ``schema``."""
         ...
 
     def read(self, reply: Reply) -> Iterator[Generation]:
@@ -56,6 +56,9 @@ class OpenAIWire:
         sent = {
             name: settings[name] for name in ("temperature", "seed", "max_tokens") if settings.get(name) is not None
         }
+        if schema := settings.get("schema"):
+            form = {"name": "reply", "strict": True, "schema": schema}
+            sent["response_format"] = {"type": "json_schema", "json_schema": form}
         return {
             "model": model,
             "messages": messages_of(prompt),
@@ -108,7 +111,8 @@ class OllamaWire:
         """The request body."""
         names = {"temperature": "temperature", "seed": "seed", "max_tokens": "num_predict", "window": "num_ctx"}
         options = {theirs: settings[ours] for ours, theirs in names.items() if settings.get(ours) is not None}
-        return {"model": model, "messages": messages_of(prompt), "stream": True, "options": options}
+        form = {"format": settings["schema"]} if settings.get("schema") else {}
+        return {"model": model, "messages": messages_of(prompt), "stream": True, "options": options, **form}
 
     def read(self, reply: Reply) -> Iterator[Generation]:
         """The pieces of the answer."""
