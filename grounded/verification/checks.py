@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
@@ -19,22 +21,25 @@ _CLAUSE_BORDER = re.compile(
 )
 _MAX_SKIPPED_SHARE = 0.5
 """More unrelated words than this between the found ones, per found word, and the words are a coincidence."""
+_ADDED = re.compile(r"\s+(?:and|or|as well as|&)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 _ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*; [^:;\n]{1,60}: [^\n]*$")
 _NO_SLOT = ("code", "ordinal")
-_LEAST_STEMS_DATE = 2
-"""Things happen on many days: "he was appointed in 2002" names no slot, "the contract was signed in 2002" does."""
+_NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent", "celsius", "fahrenheit", "speed")
+"""Kinds that are not summed over what a sentence lists; what is, may be a total."""
+_MOST_CLASHES = 3
+"""Values that may differ at once; with more, the sentences are about different things."""
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
-def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: Quantity | None = None) -> str:
+def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: Collection[Quantity] = ()) -> str:
     """Why a window that holds the claim's words does not support it; empty when nothing speaks against it.
 
     Args:
         claim: The claim.
         window: The window of evidence.
         found: How the claim's words stand in it.
-        swapped: A quantity of the claim for which another value was put; it is not held against it.
+        swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
     for check in (_name_objection, _gap_objection, _subject_objection, _quotation_objection):
         reason = check(claim, window, found)
@@ -46,20 +51,20 @@ def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: Q
 def verbatim_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
     """The same for a claim that stands in the window word for word: only what surrounds it can speak against it."""
     return (
-        _quantity_objection(claim, window, found, None)
+        _quantity_objection(claim, window, found)
         or _subject_objection(claim, window, found)
         or _cue_objection(claim, window, found)
     )
 
 
-def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment, swapped: Quantity | None) -> str:
+def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment, swapped: Collection[Quantity] = ()) -> str:
     for item in found.missing:
         if item.quantity >= 0:
             return f"the source does not say {claim.text[item.start : item.end]!r} in this place"
     for mine in claim.quantities:
         written = claim.text[mine.start : mine.end]
         equal = [theirs for theirs in window.quantities if mine.equals(theirs)]
-        if mine is swapped:
+        if mine in swapped:
             continue
         if not equal:
             return f"the source does not say {written!r}"
@@ -175,33 +180,90 @@ def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
     return f"{opposed[0]!r} stands against {opposed[1]!r} in the source" if opposed else ""
 
 
-def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) -> tuple[Quantity, Quantity] | None:
-    """The claim's quantity and the window's different one in the same slot; None when there is no such pair.
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Quantities of a claim and what the source has in their places.
 
-    High precision is bought with one strict condition: with the window's value in place of its own, the claim
-    would be contained in the window and nothing would speak against it. So exactly one value differs, everything
+    Attributes:
+        pairs: The claim's quantity and the window's, in order, at least one pair.
+    """
+
+    pairs: tuple[tuple[Quantity, Quantity], ...]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the first differing value, ``several`` for more than one."""
+        return self.pairs[0][0].kind if len(self.pairs) == 1 else "several"
+
+    def reason(self, claim: Analysis, window: Analysis) -> str:
+        """What the source says instead."""
+        told = [
+            f"{window.text[theirs.start : theirs.end]!r}, not {claim.text[mine.start : mine.end]!r}"
+            for mine, theirs in self.pairs
+        ]
+        return "the source says " + " and ".join(told)
+
+
+def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) -> Clash | None:
+    """The claim's quantities and the window's different ones in the same slots; None when there are no such pairs.
+
+    High precision is bought with one strict condition: with the window's values in place of its own, the claim
+    would be contained in the window and nothing would speak against it. So only values differ, everything
     else of the claim stands in one sentence of the source in the same order, and nothing there narrows, negates,
     hedges or restricts it further.
     """
     missing = [number for number, mine in enumerate(claim.quantities) if not _any_equal(mine, window.quantities)]
-    if len(missing) != 1 or claim.quantities[missing[0]].kind in _NO_SLOT or len(sentences(window.text)) != 1:
+    if not 0 < len(missing) <= _MOST_CLASHES or len(sentences(window.text)) != 1:
         return None
-    mine = claim.quantities[missing[0]]
-    rivals = [number for number, theirs in enumerate(window.quantities) if mine.conflicts(theirs)]
-    rivals = [number for number in rivals if not _any_equal(window.quantities[number], claim.quantities)]
-    if len(rivals) != 1 or len(claim.stems) < (_LEAST_STEMS_DATE if mine.kind == "date" else 1):
+    rivals = _rivals(claim, window, [claim.quantities[number] for number in missing])
+    if rivals is None or _narrows(claim, window) or _may_be_a_total(claim, window, rivals):
         return None
-    theirs = window.quantities[rivals[0]]
-    if not _exclude(mine, theirs) or not _same_neighbours(claim, mine, window, theirs) or _narrows(claim, window):
+    swapped = [claim.quantities[number] for number in missing]
+    pairs = tuple((mine, window.quantities[number]) for mine, number in zip(swapped, rivals, strict=True))
+    if not all(_exclude(mine, theirs) and _same_neighbours(claim, mine, window, theirs) for mine, theirs in pairs):
         return None
-    placed = next(item.key for item in claim.items if item.quantity == missing[0])
-    keys = [placed if key == f"=#{rivals[0]}" else key for key in window_keys(claim, window)]
+    placed = {item.quantity: item.key for item in claim.items if item.quantity >= 0}
+    put = {f"=#{theirs}": placed[mine] for theirs, mine in zip(rivals, missing, strict=True)}
+    keys = [put.get(key, key) for key in window_keys(claim, window)]
     if coverage(claim, keys) < least_overlap:
         return None
     found = align(claim, window, keys)
-    return (
-        (mine, theirs) if found.score >= least_overlap and not objection(claim, window, found, swapped=mine) else None
-    )
+    if found.score < least_overlap or objection(claim, window, found, swapped=swapped):
+        return None
+    return Clash(pairs)
+
+
+def _rivals(claim: Analysis, window: Analysis, missing: Sequence[Quantity]) -> list[int] | None:
+    """For each missing quantity the only one of the window that may stand in its place, in order."""
+    free = [n for n, theirs in enumerate(window.quantities) if not _any_equal(theirs, claim.quantities)]
+    found: list[int] = []
+    for mine in missing:
+        alike = [other for other in missing if _kind(other) == _kind(mine)]
+        here = [n for n in free if _kind(window.quantities[n]) == _kind(mine)]
+        least = len(missing) + 1 if _kind(mine) == "date" else len(missing)
+        if mine.kind in _NO_SLOT or len(here) != len(alike) or len(claim.stems) < least:
+            return None
+        number = here[next(place for place, other in enumerate(alike) if other is mine)]
+        if not mine.conflicts(window.quantities[number]):
+            return None
+        found.append(number)
+    return found
+
+
+def _may_be_a_total(claim: Analysis, window: Analysis, rivals: Iterable[int]) -> bool:
+    """Whether it may count things together: "the fee and the deposit are 50 euros", not "... apply for 50 days"."""
+    additive = any(window.quantities[number].kind not in _NOT_ADDED for number in rivals)
+    next_to = _neighbours(claim)
+    return additive and any(_is_added(window, place, next_to) for place in range(1, len(window.items) - 1))
+
+
+def _neighbours(claim: Analysis) -> set[tuple[str, str]]:
+    keys = ["#" if item.quantity >= 0 else item.key for item in claim.items]
+    return set(pairwise(keys))
+
+
+def _kind(quantity: Quantity) -> str:
+    return "date" if quantity.kind == "period" else quantity.kind
 
 
 def _any_equal(mine: Quantity, others: Iterable[Quantity]) -> bool:
@@ -210,7 +272,7 @@ def _any_equal(mine: Quantity, others: Iterable[Quantity]) -> bool:
 
 def _exclude(mine: Quantity, theirs: Quantity) -> bool:
     """Whether the two cannot both hold, given "at least", "up to" and "about"."""
-    if mine.kind == "date" or not (mine.values and theirs.values):
+    if _kind(mine) == "date" or not (mine.values and theirs.values):
         return True
     if mine.bound == theirs.bound != "about":
         return True
@@ -244,8 +306,11 @@ def _next_key(analysis: Analysis, quantity: Quantity) -> str:
 def _narrows(claim: Analysis, window: Analysis) -> bool:
     """Whether a shared word is qualified in the window: an *extended* warranty, the warranty *for toasters*."""
     mine = claim.stems
-    for before, item in zip(window.items, window.items[1:], strict=False):
+    next_to = _neighbours(claim)
+    for place, (before, item) in enumerate(zip(window.items, window.items[1:], strict=False)):
         if before.quantity >= 0 or item.quantity >= 0:
+            continue
+        if place and _is_added(window, place, next_to):
             continue
         between = window.text[before.end : item.start]
         if before.key not in mine and item.key in mine and re.fullmatch(r"[\s-]+", between):
@@ -255,13 +320,20 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
     return False
 
 
+def _is_added(window: Analysis, place: int, next_to: Collection[tuple[str, str]]) -> bool:
+    """Whether an item only widens the one before it: what holds of kettles *and toasters* holds of kettles."""
+    first, added, after = window.items[place - 1 : place + 2]
+    joined = _ADDED.fullmatch(window.text[first.end : added.start])
+    return joined is not None and (first.key, "#" if after.quantity >= 0 else after.key) in next_to
+
+
 def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
     """Whether an otherwise identical sentence is negated on exactly one side."""
     if found.score < 1.0 or len(sentences(window.text)) > 1 or not (claim.is_english and window.is_english):
         return False
     if len(claim.items) < 2 or len(window.items) > len(claim.items) + 1:
         return False
-    if _quantity_objection(claim, window, found, None) or hedges(window.text) ^ hedges(claim.text):
+    if _quantity_objection(claim, window, found) or hedges(window.text) ^ hedges(claim.text):
         return False
     mine, theirs = negations(claim.text), negations(window.text)
     return (mine == 0) != (theirs == 0) and mine + theirs == 1 and not conditions(window.text) ^ conditions(claim.text)

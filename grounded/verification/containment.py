@@ -91,10 +91,7 @@ class ContainmentModel:
         if not claim.quantities or not window.quantities or share == 0.0:
             return ""
         clash = slot_conflict(claim, window, least_overlap=self.conflict_overlap)
-        if clash is None:
-            return ""
-        mine, theirs = clash
-        return f"the source says {window.text[theirs.start : theirs.end]!r}, not {claim.text[mine.start : mine.end]!r}"
+        return clash.reason(claim, window) if clash else ""
 
     def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Judgement:
         exact = verbatim(claim, window)

@@ -155,8 +155,26 @@ WORD_VALUES: Mapping[str, float] = {
     "billion": 1e9,
     "dozen": 12.0,
 }
-_ORDINAL_WORDS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_ORDINAL_WORDS = """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
+    sixteenth seventeenth eighteenth nineteenth twentieth
+"""
 ORDINALS = {word: float(value) for value, word in enumerate(_ORDINAL_WORDS.split(), start=1)}
+SHARES = {
+    **{
+        f"{one}{name}": 1 / part
+        for name, part in (("third", 3), ("quarter", 4), ("fifth", 5), ("tenth", 10))
+        for one in ("a ", "one ")
+    },
+    **{
+        f"{count} {name}": value / part
+        for count, value in (("two", 2), ("three", 3), ("four", 4), ("nine", 9))
+        for name, part in (("thirds", 3), ("quarters", 4), ("fifths", 5), ("tenths", 10))
+        if value < part
+    },
+    **{half: 0.5 for half in ("half", "a half", "one half")},
+}
+"""Fractions in words, of one whole."""
 MONTHS = {
     name: number
     for number, names in enumerate(
@@ -212,7 +230,7 @@ def value_of_words(written: str) -> float:
     """The value of what ``NUMBER_WORDS`` matched."""
     total, current = 0.0, 0.0
     for word in re.findall(r"[a-z]+", written.casefold()):
-        value = WORD_VALUES.get(word)
+        value = WORD_VALUES.get(word, WORD_VALUES.get(word.removesuffix("s")))
         if value is None:
             continue
         if value == 100.0:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounded.verification.quantities import Quantity, quantities
+from grounded.verification.values import agrees
 
 
 def one(text: str) -> Quantity:
@@ -36,6 +37,15 @@ def one(text: str) -> Quantity:
         ("5:30 pm", "17:30"),
         ("the 3rd", "third"),
         ("K-300", "k-300"),
+        ("half of", "50%"),
+        ("one in five", "20 %"),
+        ("9 out of 10", "90 percent"),
+        ("half a million", "500,000"),
+        ("twenty-five millions pounds", "£25 million"),
+        ("the 1990s", "in 1994"),
+        ("the 1990's", "May 1994"),
+        ("nineteenth century", "in 1865"),
+        ("19th century", "the 1860s"),
     ],
 )
 def test_equal_values(mine: str, theirs: str) -> None:
@@ -54,6 +64,12 @@ def test_equal_values(mine: str, theirs: str) -> None:
         ("3 March 2026", "5 March 2026"),
         ("3 March 2026", "3 March 2025"),
         ("9:00", "10:00"),
+        ("20 days", "21 days"),
+        ("13 days", "two weeks"),
+        ("1,200", "1,300"),
+        ("the 1990s", "in 1989"),
+        ("18th century", "in 1865"),
+        ("half of", "80%"),
     ],
 )
 def test_conflicting_values(mine: str, theirs: str) -> None:
@@ -68,6 +84,59 @@ def test_conflicting_values(mine: str, theirs: str) -> None:
 def test_neither_equal_nor_conflicting(mine: str, theirs: str) -> None:
     assert not one(mine).equals(one(theirs))
     assert not one(mine).conflicts(one(theirs))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("nearly 100", "98"),
+        ("about 50 km", "48.3 km"),
+        ("over 250", "300"),
+        ("120 or more", "131"),
+        ("up to 30", "28"),
+        ("12%", "12.3%"),
+        ("1.2 million", "1,234,567"),
+        ("7 million", "7,482,500"),
+        ("two-thirds", "67%"),
+        ("67%", "two-thirds"),
+        ("26 miles", "42 km"),
+        ("5 kg", "11 lbs"),
+        ("5 kg", "11 pounds"),
+        ("68 °F", "20 °C"),
+        ("90 days", "3 months"),
+        ("one and a half years", "18 months"),
+        ("2018–19", "in 2019"),
+    ],
+)
+def test_agreeing_in_other_form(mine: str, theirs: str) -> None:
+    assert agrees(one(mine), one(theirs))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("12.3%", "12%"),
+        ("12 lbs", "5 kg"),
+        ("over 300", "250"),
+        ("nearly 100", "50"),
+        ("100", "98"),
+        ("84 days", "3 months"),
+        ("in 1994", "the 1990s"),
+        ("3 March 2026", "in 2026"),
+        ("-5 °C", "5 °C"),
+    ],
+)
+def test_what_may_not_be_said_of_a_value(mine: str, theirs: str) -> None:
+    assert not agrees(one(mine), one(theirs))
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**7), st.sampled_from(["", " km", " %", " years", " lbs"]))
+def test_a_value_agrees_with_itself_and_never_conflicts_with_what_it_agrees_with(a: int, b: int, unit: str) -> None:
+    mine, theirs = one(f"{a}{unit}"), one(f"{b}{unit}")
+    assert agrees(mine, one(f"{a:,}{unit}"))
+    assert not (agrees(mine, theirs) and mine.conflicts(theirs))
+    if a < 1000 and a != b:
+        assert mine.conflicts(theirs)
 
 
 def test_ranges_share_their_unit() -> None:

@@ -1,0 +1,77 @@
+"""Which values speak against a claim, and which do not."""
+
+import pytest
+
+from grounded.verification.agreement import unsaid
+from grounded.verification.analysis import analyse
+from grounded.verification.checks import slot_conflict
+
+
+def clash(claim: str, window: str) -> list[tuple[str, str]]:
+    mine, theirs = analyse(claim), analyse(window)
+    found = slot_conflict(mine, theirs, least_overlap=0.9)
+    pairs = found.pairs if found else ()
+    return [(mine.text[a.start : a.end], theirs.text[b.start : b.end]) for a, b in pairs]
+
+
+@pytest.mark.parametrize(
+    ("claim", "window", "pairs"),
+    [
+        (
+            "The warranty on kettles lasts 24 months.",
+            "The warranty on kettles and toasters lasts 36 months from delivery.",
+            [("24 months", "36 months")],
+        ),
+        (
+            "The warranty lasts 24 months and costs 5 euros.",
+            "The warranty lasts 36 months and costs 9 euros.",
+            [("24 months", "36 months"), ("5 euros", "9 euros")],
+        ),
+        (
+            "Sales rose from 100 to 120 units in 2021.",
+            "Sales rose from 110 to 130 units in 2021.",
+            [("100", "110"), ("120", "130")],
+        ),
+        ("The bridge was built in the 1990s.", "The bridge was built in 1987.", [("1990s", "1987")]),
+    ],
+)
+def test_values_in_the_same_slot_clash(claim: str, window: str, pairs: list[tuple[str, str]]) -> None:
+    assert clash(claim, window) == pairs
+
+
+@pytest.mark.parametrize(
+    ("claim", "window"),
+    [
+        ("The warranty lasts two years.", "The warranty lasts 24 months."),
+        ("The box weighs 11 lbs.", "The box weighs 5 kg."),
+        ("Half of the members voted.", "47% of the members voted."),
+        ("The city has 1.2 million inhabitants.", "The city has 1,234,567 inhabitants."),
+        ("The bridge was built in the 1990s.", "The bridge was built in 1994."),
+        ("The trip takes over 250 days.", "The trip takes 300 days."),
+        ("The fee is 5 euros.", "The fee and the deposit are 50 euros."),
+        ("The warranty on kettles lasts 24 months.", "The extended warranty on kettles and toasters lasts 36 months."),
+        ("The warranty lasts 24 months.", "The warranty on kettles lasts 36 months."),
+        ("The kettle has a 24-month warranty.", "The kettle has a 12-month and the toaster a 24-month warranty."),
+        ("The tower is 100 metres high.", "The tower is 120 metres wide."),
+        ("Acme sold 100 cars.", "Acme bought 120 cars."),
+    ],
+)
+def test_what_does_not_clash(claim: str, window: str) -> None:
+    assert clash(claim, window) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "windows", "missing"),
+    [
+        ("It opened on 7 May 2018.", ["It opened on May 7.", "The year 2018 was warm."], []),
+        ("It opened on 7 May 2018.", ["It opened on May 9.", "The year 2018 was warm."], ["7 May 2018"]),
+        ("He won twelve cups in the 1990s.", ["He won a dozen cups.", "He retired in 1997."], []),
+        ("She has two cats.", ["She has a cat and a kitten."], []),  # counted, not said
+        ("It costs 40 euros.", ["It costs 45 euros."], ["40 euros"]),
+        ("It costs nearly 100 dollars.", ["It costs $98."], []),
+    ],
+)
+def test_what_no_window_says(claim: str, windows: list[str], missing: list[str]) -> None:
+    mine = analyse(claim)
+    found = unsaid(mine, [analyse(window) for window in windows])
+    assert [mine.text[quantity.start : quantity.end] for quantity in found] == missing
