@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from grounded.records import Prompt as Prompt
     from grounded.records import Report as Report
     from grounded.records import Span as Span
+    from grounded.repairing import rewriter as rewriter
     from grounded.verification import verify as verify
+    from grounded.verification import verify_stream as verify_stream
 
 _HOMES = {
     "KnowledgeBase": "grounded.pipeline",
     "build_prompt": "grounded.prompting",
     "llm": "grounded.answering",
+    "rewriter": "grounded.repairing",
     "verify": "grounded.verification",
+    "verify_stream": "grounded.verification",
     "GroundedError": "grounded.errors",
     **dict.fromkeys(
         (

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from grounded import telemetry
 from grounded.answering import (
     SUFFICIENCY_THRESHOLD,
     ExtractiveGenerator,
-    Shown,
     VisibleText,
     Withdrawn,
     after_checking,
@@ -27,16 +26,25 @@ from grounded.answering import (
     sufficiency,
 )
 from grounded.errors import UsageError
-from grounded.prompting import DEFAULT_RESERVE, Template, build_prompt, load_template
+from grounded.prompting import DEFAULT_TEMPLATE, Quote, Template, answer_so_far, build_prompt, load_template
+from grounded.prompting import parse_answer as parse_reply
 from grounded.protocols import EntailmentModel, Generator
-from grounded.questions import AskOptions, as_messages, check_options, standalone_question
+from grounded.questions import (
+    BUILDING,
+    AskOptions,
+    PromptOptions,
+    Reading,
+    VerifyOptions,
+    as_messages,
+    check_names,
+    check_options,
+    given,
+    standalone_question,
+    viewer_of,
+)
 from grounded.records import (
-    DEFAULT_TENANT,
     Answer,
     AnswerRecord,
-    CitationEvent,
-    Claim,
-    ClaimEvent,
     DoneEvent,
     Event,
     Evidence,
@@ -49,19 +57,15 @@ from grounded.records import (
     Passage,
     Prompt,
     Report,
-    RetractEvent,
     Segment,
-    Span,
-    TextEvent,
-    VerdictEvent,
-    Viewer,
-    as_principals,
     locate,
 )
+from grounded.repairing import Rewriter, rewriter
 from grounded.text.sentences import sentences
-from grounded.verification import AnswerStream, Prepared, Verifier, strip_markers
+from grounded.verification import REPAIR_TRIES, AnswerStream, Prepared, Verifier, strip_markers, withheld
 
 if TYPE_CHECKING:
+    from grounded.answering.streaming import Step
     from grounded.ingestion.ledger import Ledger
     from grounded.retrieval.search import SearchResult
 
@@ -78,21 +82,27 @@ class _State:
     question: str
     asked: str
     turns: tuple[Message, ...]
-    viewer: Viewer
     options: AskOptions
     generator: Generator
     passages: tuple[Passage, ...] = ()
     sufficiency: float = 0.0
     prompt: Prompt | None = None
     generation: Generation = _NOTHING
+    quotes: tuple[Quote, ...] = ()
 
 
 class Asking:
-    """Answers questions over one knowledge base. Thread-safe: every question has its own state."""
+    """Answers questions over one knowledge base. Thread-safe: every question has its own state.
+
+    Args:
+        search: The passages for a question, as far as the caller may see them.
+        ledger: Knows where passages come from, and keeps answer records.
+        similarity: How alike a question and texts are, in [-1, 1].
+    """
 
     def __init__(
         self,
-        search: Callable[..., SearchResult],
+        search: Callable[[str, Reading], SearchResult],
         ledger: Ledger,
         similarity: Callable[[str, Sequence[str]], Sequence[float]],
     ) -> None:
@@ -100,43 +110,56 @@ class Asking:
         self._ledger = ledger
         self._similarity = similarity
 
+    def prompt(self, question: str, options: PromptOptions) -> Prompt:
+        """The messages for a question; no model is called."""
+        check_names(options, PromptOptions)
+        turns = as_messages(options.get("history"))
+        found = self._search(standalone_question(question, turns), _reading(options))
+        return _built(question, found.passages, _template(options), turns, options)
+
     def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
         """The events of one question; the last one is ``DoneEvent``."""
         state = self._begin(question, options)
-        found = self._search(state.asked, k=options.get("k", 8), where=options.get("where"), viewer=state.viewer)
+        found = self._search(state.asked, _reading(options))
         level = sufficiency(state.asked, found.passages, found.best_dense)
         state = replace(state, passages=found.passages, sufficiency=level)
         declined = before_generating(found.passages, level, threshold=_threshold(options))
         if declined is not None:
             yield self._done(state, declined)
             return
-        template = load_template(options.get("template", "core/qa"))
-        prompt = self._prompt(state, template)
+        template = _template(options)
+        sizes = {"model": state.generator.ref.arguments.get("model"), "window": state.generator.window}
+        wanted = {**sizes, **{name: value for name, value in options.items() if value is not None}}
+        prompt = _built(state.question, found.passages, template, state.turns, wanted)
         state = replace(state, prompt=prompt)
         if not prompt.passages:
             yield self._done(state, "declined_no_passages")
             return
         yield from self._generate(state, prompt, template)
 
-    def verify(
-        self,
-        answer: str,
-        *,
-        lookup: Callable[[str], Sequence[Passage]],
-        question: str | None = None,
-        reference_date: date | None = None,
-        model: EntailmentModel | str | None = None,
-    ) -> Report:
-        """Check an answer, without its markers, against the passages that ``lookup`` finds for its sentences."""
+    def verify(self, answer: str, options: VerifyOptions) -> Report:
+        """Check an answer, without its markers, against the passages found for each of its sentences."""
+        check_names(options, VerifyOptions)
         if not isinstance(answer, str):
             raise UsageError(f"An answer must be text, not {type(answer).__name__}.")
+        reading: Reading = {"k": 3, **_reading(options)}
         plain = strip_markers(answer).text
         found: dict[str, Passage] = {}
         for span in sentences(plain):
-            for passage in lookup(span.slice(plain)):
+            for passage in self._search(span.slice(plain), reading).passages:
                 found.setdefault(passage.id, passage)
-        passages = tuple(found.values())
-        return self.checker(passages, question=question, reference_date=reference_date, model=model).report(plain)
+        checker = self.checker(
+            tuple(found.values()),
+            question=options.get("question"),
+            reference_date=options.get("reference_date"),
+            model=options.get("verifier"),
+        )
+        return checker.follow(
+            options.get("policy", "flag"),
+            plain,
+            rewrite=options.get("rewrite"),
+            tries=options.get("tries", REPAIR_TRIES),
+        )
 
     def checker(
         self,
@@ -161,65 +184,56 @@ class Asking:
 
     def _begin(self, question: str, options: AskOptions) -> _State:
         check_options(options)
-        turns = as_messages(options.get("history", ()))
-        wanted = options.get("llm")
-        generator = ExtractiveGenerator(similarity=self._similarity) if wanted is None else llm(wanted)
-        viewer = Viewer(
-            tenant=options.get("tenant", DEFAULT_TENANT),
-            principals=as_principals(options.get("principals")),
-            on=options.get("on"),
-        )
+        turns = as_messages(options.get("history"))
         asked = standalone_question(question, turns)
-        return _State(uuid.uuid4().hex, question, asked, turns, viewer, options, generator)
-
-    def _prompt(self, state: _State, template: Template) -> Prompt:
-        options = state.options
-        with telemetry.stage("prompt", passages=len(state.passages)):
-            return build_prompt(
-                state.question,
-                state.passages,
-                template=template,
-                history=state.turns,
-                window=options.get("window") or state.generator.window,
-                model=state.generator.ref.arguments.get("model"),
-                nonce=options.get("nonce"),
-                variables=options.get("variables"),
-                reserve=options.get("reserve", DEFAULT_RESERVE),
-            )
+        wanted = options.get("llm")
+        # Compared is what was searched for, so that it is embedded once.
+        quoting = ExtractiveGenerator(similarity=lambda _, texts: self._similarity(asked, texts))
+        return _State(uuid.uuid4().hex, question, asked, turns, options, quoting if wanted is None else llm(wanted))
 
     def _generate(self, state: _State, prompt: Prompt, template: Template) -> Iterator[Event]:
+        options = state.options
+        rewrite = _rewriter(state, template)
         checker = self.checker(
             prompt.passages,
             question=state.asked,
-            reference_date=state.options.get("reference_date"),
-            model=state.options.get("verifier"),
+            reference_date=options.get("reference_date"),
+            model=options.get("verifier"),
         )
-        visible = VisibleText()
-        checking = _Checking(checker)
-        last = _NOTHING
+        answer = AnswerStream(
+            checker,
+            policy=options.get("policy", "flag"),
+            hold=options.get("hold", False),
+            rewrite=rewrite,
+            tries=options.get("tries", REPAIR_TRIES),
+        )
+        reply, last = _Reply(prompt, answer), _NOTHING
         with (
             telemetry.stage("generate", across_yields=True, generator=state.generator.ref.name),
             closing(_stream(state.generator, prompt)) as pieces,
         ):
             for last in pieces:
-                yield from checking.events(visible.feed(last.text))
-        yield from checking.events(visible.finish())
-        state = replace(state, generation=last.model_copy(update={"text": visible.text}))
+                yield from reply.feed(last.text)
+        yield from reply.finish()
+        state = replace(state, generation=last.model_copy(update={"text": reply.text}), quotes=reply.quotes)
         outcome = after_generating(state.generation, no_answer=(template.no_answer,))
         if outcome is not None:
+            yield from answer.withdraw(explanation(outcome))
             yield self._done(state, outcome)
             return
         with telemetry.stage("verify"):
-            report, events = checking.finish()
-        yield from events
-        yield self._done(state, after_checking(report), report)
+            report, outcome = _concluded(answer)
+        if rewrite is not None:
+            spent = state.generation.usage.plus(rewrite.usage)
+            state = replace(state, generation=state.generation.model_copy(update={"usage": spent}))
+        yield from answer.finish(report)
+        yield self._done(state, outcome, report)
 
     def _done(self, state: _State, outcome: Outcome, report: Report | None = None) -> DoneEvent:
-        answered = outcome == "answered" and report is not None
         answer = Answer(
-            text=report.text if answered and report else explanation(outcome),
+            text=report.text if report else explanation(outcome),
             outcome=outcome,
-            citations=report.citations if answered and report else (),
+            citations=report.citations if report else (),
             report=report,
             prompt=state.prompt,
             passages=state.prompt.passages if state.prompt else state.passages,
@@ -228,7 +242,7 @@ class Asking:
             generator=_with_model(state.generator.ref, state.generation.model),
             usage=state.generation.usage,
             question_used=state.asked,
-            notes=_notes(report) if report else (),
+            notes=(*_notes(report), *_invented(state.quotes)) if report else (),
             request_id=state.request_id,
         )
         log.info("question %s: %s", answer.request_id, answer.outcome)
@@ -246,7 +260,7 @@ class Asking:
         record = AnswerRecord(
             request_id=answer.request_id,
             time=datetime.now(UTC),
-            principals=state.viewer.principals,
+            principals=viewer_of(state.options).principals,
             question=state.question,
             answer=answer.text,
             outcome=answer.outcome,
@@ -255,7 +269,8 @@ class Asking:
             template=state.prompt.template if state.prompt else None,
             generator=answer.generator,
             verifier=answer.report.verifier if answer.report else None,
-            thresholds={"sufficiency": _threshold(state.options), "policy": state.options.get("policy", "flag")},
+            thresholds={"sufficiency": _threshold(state.options)},
+            policy=state.options.get("policy", "flag"),
             report=answer.report,
         )
         redact = state.options.get("redact")
@@ -272,46 +287,89 @@ def _stream(generator: Generator, prompt: Prompt) -> Any:
     yield from generator.stream(prompt)
 
 
-class _Checking:
-    """Verdicts for the sentences of an answer as they are completed."""
+class _Reply:
+    """What a model writes, read as its layout asks: thinking and quotations before the answer are no part of it."""
 
-    def __init__(self, checker: Prepared) -> None:
-        self._checker = checker
-        self._stream = AnswerStream(checker)
-        self._given: set[Span] = set()
+    def __init__(self, prompt: Prompt, answer: AnswerStream) -> None:
+        self.text = ""
+        self.quotes: tuple[Quote, ...] = ()
+        self._prompt = prompt
+        self._answer = answer
+        self._visible = VisibleText()
+        self._written = ""
 
-    def events(self, steps: Iterable[Shown | Withdrawn]) -> Iterator[Event]:
-        """Text as it comes, and the verdict of each sentence once it is complete."""
+    def feed(self, piece: str) -> Iterator[Event]:
+        """The events that a piece of it brings."""
+        yield from self._take(self._visible.feed(piece))
+
+    def finish(self) -> Iterator[Event]:
+        """The events that its end brings; sets ``text`` and ``quotes``."""
+        yield from self._take(self._visible.finish())
+        parsed = parse_reply(self._written, self._prompt)
+        self.text, self.quotes = parsed.text, parsed.quotes
+        yield from self._answer.show(self.text)
+
+    def _take(self, steps: Iterable[Step]) -> Iterator[Event]:
         for step in steps:
-            match step:
-                case Shown(text=text):
-                    yield TextEvent(text=text)
-                    yield from self._judged(self._stream.feed(text))
-                case Withdrawn(span=span):
-                    yield RetractEvent(span=span, reason="This was the model's thinking, not its answer.")
-                    self._stream = AnswerStream(self._checker)
-                    self._given.clear()
+            if isinstance(step, Withdrawn):
+                self._written = ""
+                yield from self._answer.show("", "This was the model's thinking, not its answer.")
+            else:
+                self._written += step.text
+                yield from self._answer.show(answer_so_far(self._written, self._prompt))
 
-    def finish(self) -> tuple[Report, list[Event]]:
-        """The report of the whole, and the verdicts of the sentences that had none yet."""
-        report = self._stream.finish()
-        return report, list(self._judged(claim for claim in report.claims if claim.span not in self._given))
 
-    def _judged(self, claims: Iterable[Claim]) -> Iterator[Event]:
-        for claim in claims:
-            self._given.add(claim.span)
-            yield ClaimEvent(span=claim.span, text=claim.text)
-            yield VerdictEvent(claim=claim)
-            for citation in claim.citations:
-                yield CitationEvent(citation=citation)
+def _reading(options: Mapping[str, Any]) -> Reading:
+    return cast(Reading, given(options, Reading.__annotations__))
+
+
+def _template(options: Mapping[str, Any]) -> Template:
+    return load_template(options.get("template", DEFAULT_TEMPLATE), language=options.get("language", ""))
+
+
+def _built(
+    question: str,
+    passages: Sequence[Passage],
+    template: Template,
+    turns: Sequence[Message],
+    options: Mapping[str, Any],
+) -> Prompt:
+    with telemetry.stage("prompt", passages=len(passages)):
+        return build_prompt(question, passages, template=template, history=turns, **given(options, BUILDING))
+
+
+def _rewriter(state: _State, template: Template) -> Rewriter | None:
+    if state.options.get("policy") != "repair":
+        return None
+    kept = given(state.options, ("window", "reserve", "variables", "spotlight"))
+    return rewriter(state.generator, question=state.question, history=state.turns, template=template, **kept)
+
+
+def _concluded(answer: AnswerStream) -> tuple[Report, Outcome]:
+    """What is said of an answer in the end, and what it amounts to; what is withheld is replaced by an explanation."""
+    written = answer.written()
+    outcome = after_checking(written)
+    if outcome == "answered":
+        report = answer.followed(written)
+        if not report.is_withheld:
+            return report, outcome
+        outcome = "blocked_by_policy"
+        return report.model_copy(update={"text": explanation(outcome)}), outcome
+    return withheld(written, answer.policy, explanation(outcome), text=explanation(outcome)), outcome
 
 
 def _with_model(ref: GeneratorRef, model: str) -> GeneratorRef:
     return ref.model_copy(update={"model": model}) if model else ref
 
 
+def _invented(quotes: Sequence[Quote]) -> tuple[str, ...]:
+    """Words that a model quoted before its answer and that are not in the source it named."""
+    return tuple(f"Source {each.number} does not hold “{each.text}”." for each in quotes if each.span is None)
+
+
 def _notes(report: Report) -> tuple[str, ...]:
     """What sources that are not in force say about the sentences."""
+    report = report.original or report
     otherwise = [e for claim in report.supported for e in claim.evidence if e.relation == "contradicts"]
     outdated = [e for claim in report.unsupported for e in claim.evidence if e.relation == "supports"]
     notes = [f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in otherwise]

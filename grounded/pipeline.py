@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
-from grounded.errors import (
-    KnowledgeBaseError,
-    UsageError,
-)
+from grounded.errors import KnowledgeBaseError, UsageError
+from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import Source, as_sources, connector_for, open_ledger, open_parts, status_from
-from grounded.protocols import Embedder, EntailmentModel, VectorStore
+from grounded.protocols import Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     SYSTEM_KEYS,
@@ -25,13 +22,11 @@ from grounded.records import (
     DoneEvent,
     Event,
     IngestReport,
-    Message,
     Passage,
     Prompt,
     Report,
     Scalar,
     Status,
-    Viewer,
     as_principals,
     check_kinds,
     conditions_from,
@@ -43,9 +38,11 @@ if TYPE_CHECKING:
     from grounded.asking import Asking
     from grounded.ingestion.ledger import Ledger
     from grounded.ingestion.sync import Progress
-    from grounded.questions import AskOptions
+    from grounded.questions import AskOptions, PromptOptions, Reading, VerifyOptions
     from grounded.retrieval.search import SearchResult
 
+DEFAULT_K = 8
+"""Passages looked up for a question."""
 SEARCH_RETRIES = 2
 
 
@@ -70,7 +67,7 @@ class KnowledgeBase:
         self._settings = settings
         self._ledger = ledger
         self._store = store
-        self._embedder = embedder
+        self._embedder = RememberingEmbedder(embedder)
         self._is_closed = False
 
     @classmethod
@@ -195,80 +192,46 @@ class KnowledgeBase:
                 break
         return _merged(reports)
 
-    def search(
-        self,
-        query: str,
-        *,
-        k: int = 8,
-        where: Mapping[str, object] | None = None,
-        tenant: str = DEFAULT_TENANT,
-        principals: Sequence[str] = (),
-        on: date | None = None,
-    ) -> tuple[Passage, ...]:
+    def search(self, query: str, **reading: Unpack[Reading]) -> tuple[Passage, ...]:
         """The passages most likely to answer, best first; ties in a stable order.
 
         Args:
             query: A question or key words.
-            k: How many passages, at most.
-            where: Conditions on metadata, such as ``{"product": "kettle", "year": {"gte": 2024}}``.
-            tenant: Whose documents.
-            principals: On whose behalf; documents with principals are invisible to a caller without one of them.
-            on: Only documents in force on this day.
+            reading: ``k``: how many passages, at most (8). ``where``: conditions on metadata, such as
+                ``{"product": "kettle", "year": {"gte": 2024}}``. ``tenant``: whose documents. ``principals``: on
+                whose behalf; documents with principals are invisible to a caller without one of them. ``on``: only
+                documents in force on this day.
 
         Raises:
-            UsageError: The query is empty, or a filter key is unknown.
+            UsageError: The query is empty, or a filter key or an option is unknown.
         """
-        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
-        return self._search(query, k=k, where=where, viewer=viewer).passages
+        return self._search(query, reading).passages
 
-    def prompt(
-        self,
-        question: str,
-        *,
-        history: Sequence[Message | Mapping[str, str]] = (),
-        template: str | Path = "core/qa",
-        k: int = 8,
-        where: Mapping[str, object] | None = None,
-        tenant: str = DEFAULT_TENANT,
-        principals: Sequence[str] = (),
-        on: date | None = None,
-        **options: Any,
-    ) -> Prompt:
+    def prompt(self, question: str, **options: Unpack[PromptOptions]) -> Prompt:
         """Messages for any model: metaprompt, passages within the token budget, question. Calls no model.
 
         Args:
             question: The question; it is never cut.
-            history: Earlier turns, oldest first.
-            template: Name, or path of a pack or of a plain text file.
-            k: How many passages to look for.
-            where: Conditions on metadata, as for ``search``.
-            tenant: Whose documents.
-            principals: On whose behalf.
-            on: Only documents in force on this day.
-            options: ``window``, ``reserve``, ``model``, ``nonce`` and ``variables`` of ``build_prompt``.
+            options: Those of ``search``; ``history``, ``template``, ``window``, ``reserve``, ``model``, ``encoding``,
+                ``nonce``, ``variables``, ``language``, ``layout``, ``question_position``, ``spotlight`` and
+                ``quarantine`` as for ``build_prompt``.
 
         Raises:
+            UsageError: The question is empty or an option is wrong.
             BudgetError: The metaprompt and the question alone exceed the window.
             TemplateError: The template is missing or broken.
         """
-        from grounded.prompting import build_prompt
-        from grounded.questions import as_messages, standalone_question
-
-        turns = as_messages(history)
-        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
-        found = self._search(standalone_question(question, turns), k=k, where=where, viewer=viewer)
-        with telemetry.stage("prompt", passages=len(found.passages)):
-            return build_prompt(question, found.passages, template=template, history=turns, **options)
+        return self._asking().prompt(question, options)
 
     def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer from the knowledge base and check every sentence.
 
         Args:
             question: The question.
-            options: ``llm`` (a spec such as ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for
-                quotes), ``history``, ``template``, ``k``, ``where``, ``tenant``, ``principals``, ``on``,
-                ``policy``, ``sufficiency_threshold``, ``window``, ``reserve``, ``nonce``, ``variables``,
-                ``reference_date``, ``verifier``, ``record`` (keep an answer record).
+            options: Those of ``prompt`` except ``model`` and ``encoding``; ``llm`` (a spec such as ``ollama:NAME``, a
+                LlamaIndex LLM, a ``Generator``, or None for quotes); ``policy`` (``flag``, ``strip``, ``abstain`` or
+                ``repair``, with at most ``tries`` rewritings), ``verifier`` and ``reference_date`` as for
+                ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer record) and ``redact``.
 
         Returns:
             An answer whose ``outcome`` says whether it is one. Declining, a provider's filter and a failed check
@@ -286,23 +249,12 @@ class KnowledgeBase:
     def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """The events of ``ask``: ``text, claim, verdict, citation, retract``, and ``done`` last.
 
-        No event marks text as verified before it is. Closing the iterator stops the model.
+        No event marks text as verified before it is. With ``hold=True`` a sentence is shown only after its verdict.
+        ``grounded.verification.replay`` puts the events together. Closing the iterator stops the model.
         """
         return self._asking().stream(question, options)
 
-    def verify(
-        self,
-        answer: str,
-        *,
-        question: str | None = None,
-        reference_date: date | None = None,
-        verifier: EntailmentModel | str | None = None,
-        k: int = 3,
-        where: Mapping[str, object] | None = None,
-        tenant: str = DEFAULT_TENANT,
-        principals: Sequence[str] = (),
-        on: date | None = None,
-    ) -> Report:
+    def verify(self, answer: str, **options: Unpack[VerifyOptions]) -> Report:
         """Check an answer that came from anywhere against what the knowledge base holds.
 
         For each sentence the ``k`` best passages are looked up; every sentence is checked against all of them. Markers
@@ -310,23 +262,10 @@ class KnowledgeBase:
 
         Args:
             answer: The text to check.
-            question: What it answers; helps to read fragments, is never evidence.
-            reference_date: The day that decides what is in force; default: today.
-            verifier: Another entailment model than the built-in one, or the name of an installed one.
-            k: Passages looked up for each sentence.
-            where: Conditions on metadata, as for ``search``.
-            tenant: Whose documents.
-            principals: On whose behalf.
-            on: Only documents in force on this day.
+            options: Those of ``search``, where ``k`` (3) counts passages for each sentence; ``question``,
+                ``reference_date``, ``verifier``, ``policy``, ``rewrite`` and ``tries`` as for ``grounded.verify``.
         """
-        viewer = Viewer(tenant=tenant, principals=as_principals(principals), on=on)
-        return self._asking().verify(
-            answer,
-            lookup=lambda sentence: self._search(sentence, k=k, where=where, viewer=viewer).passages,
-            question=question,
-            reference_date=reference_date,
-            model=verifier,
-        )
+        return self._asking().verify(answer, options)
 
     def text(self, document_id: str, version: str | None = None) -> str:
         """The canonical text of a document's live version, or of the version given, into which its spans point.
@@ -366,11 +305,11 @@ class KnowledgeBase:
         """``ingest`` in a worker thread; cancelling stops it at the next batch border."""
         return await cancellable(lambda cancelled: self.ingest(*sources, cancel=cancelled, **options))
 
-    async def asearch(self, query: str, **options: Any) -> tuple[Passage, ...]:
+    async def asearch(self, query: str, **reading: Unpack[Reading]) -> tuple[Passage, ...]:
         """``search`` in a worker thread."""
-        return await asyncio.to_thread(self.search, query, **options)
+        return await asyncio.to_thread(self.search, query, **reading)
 
-    async def aprompt(self, question: str, **options: Any) -> Prompt:
+    async def aprompt(self, question: str, **options: Unpack[PromptOptions]) -> Prompt:
         """``prompt`` in a worker thread."""
         return await asyncio.to_thread(self.prompt, question, **options)
 
@@ -387,14 +326,16 @@ class KnowledgeBase:
             async for event in events:
                 yield event
 
-    def _search(self, query: str, *, k: int, where: Mapping[str, object] | None, viewer: Viewer) -> SearchResult:
-        from grounded.questions import check_k, check_question
+    def _search(self, query: str, reading: Reading) -> SearchResult:
+        from grounded.questions import Reading, check_k, check_names, check_question, viewer_of
         from grounded.retrieval import search, visible_to
 
         self._check_open()
         check_question(query)
+        check_names(reading, Reading)
+        k, viewer = reading.get("k", DEFAULT_K), viewer_of(reading)
         check_k(k)
-        conditions = conditions_from(where)
+        conditions = conditions_from(reading.get("where"))
         check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
 
@@ -430,8 +371,7 @@ class KnowledgeBase:
     def _similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         if not texts:
             return []
-        similarities = self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)
-        return [float(each) for each in similarities]
+        return [float(each) for each in self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)]
 
     def _split(self, document: Any, document_id: str) -> Any:
         from grounded.ingestion.splitting import split

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
 
 from grounded.errors import UnknownNameError, UsageError
+from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
-from grounded.records import AnswerRecord, Message
+from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Trust, Viewer, as_principals
 from grounded.text.terms import content_stems
+from grounded.verification import Rewrite, check_policy
 
-POLICIES = ("flag",)
 _FEW_TERMS = 3
 _FOLLOW_UP = re.compile(
     r"\b(it|its|they|them|their|that|this|these|those|he|she|his|her|there|one|ones)\b|^\s*(and|but|so|what about)\b",
@@ -21,27 +22,93 @@ _FOLLOW_UP = re.compile(
 )
 
 
-class AskOptions(TypedDict, total=False):
-    """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
+class Reading(TypedDict, total=False):
+    """What a caller may see of a knowledge base, and how much of it is looked up."""
 
-    llm: Any
-    history: Sequence[Message | Mapping[str, str]]
-    template: str | Path
     k: int
     where: Mapping[str, object] | None
     tenant: str
     principals: Sequence[str]
     on: date | None
-    policy: str
-    sufficiency_threshold: float | None
+
+
+class _Prompting(Reading, total=False):
+    history: Sequence[Message | Mapping[str, str]]
+    template: str | Path
     window: int | None
     reserve: int
     nonce: str | None
     variables: Mapping[str, object] | None
+    language: str
+    layout: LayoutName
+    question_position: QuestionPosition
+    spotlight: Mode | Mapping[Trust, Mode]
+    quarantine: bool
+
+
+class PromptOptions(_Prompting, total=False):
+    """What ``prompt`` takes; see ``KnowledgeBase.prompt``."""
+
+    model: str | None
+    encoding: str | TokenCounter | None
+
+
+class AskOptions(_Prompting, total=False):
+    """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
+
+    llm: Any
+    policy: Policy
+    tries: int
+    hold: bool
+    sufficiency_threshold: float | None
     reference_date: date | None
     verifier: EntailmentModel | str | None
     record: bool
     redact: Callable[[AnswerRecord], AnswerRecord] | None
+
+
+class VerifyOptions(Reading, total=False):
+    """What ``verify`` takes; see ``KnowledgeBase.verify``."""
+
+    question: str | None
+    reference_date: date | None
+    verifier: EntailmentModel | str | None
+    policy: Policy
+    rewrite: Rewrite | None
+    tries: int
+
+
+BUILDING = (
+    "window",
+    "reserve",
+    "nonce",
+    "variables",
+    "layout",
+    "question_position",
+    "spotlight",
+    "quarantine",
+    "model",
+    "encoding",
+)
+"""The options that ``build_prompt`` takes as they are."""
+
+
+def viewer_of(options: Mapping[str, Any]) -> Viewer:
+    """On whose behalf something is read.
+
+    Raises:
+        UsageError: Principals are no list of names.
+    """
+    return Viewer(
+        tenant=options.get("tenant", DEFAULT_TENANT),
+        principals=as_principals(options.get("principals")),
+        on=options.get("on"),
+    )
+
+
+def given(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of some options that were given."""
+    return {name: options[name] for name in names if name in options}
 
 
 def check_question(question: object) -> None:
@@ -66,19 +133,27 @@ def check_k(k: object) -> None:
         raise UsageError(f"k must be a whole number of at least 1, not {k!r}.")
 
 
+def check_names(options: Mapping[str, Any], known: type) -> None:
+    """Refuse options that do not exist.
+
+    Raises:
+        UnknownNameError: An option is not among those of ``known``.
+    """
+    names = known.__annotations__
+    for name in options:
+        if name not in names:
+            raise UnknownNameError("option", name, tuple(names))
+
+
 def check_options(options: AskOptions) -> None:
-    """Refuse options that do not exist or cannot be met.
+    """Refuse options of ``ask`` that do not exist or cannot be met.
 
     Raises:
         UsageError: An option is unknown or has a wrong value.
     """
-    known = AskOptions.__annotations__
-    for name in options:
-        if name not in known:
-            raise UnknownNameError("option", name, tuple(known))
-    policy, threshold = options.get("policy", "flag"), options.get("sufficiency_threshold")
-    if policy not in POLICIES:
-        raise UsageError(f"There is no policy {policy!r}; allowed: {', '.join(POLICIES)}.")
+    check_names(options, AskOptions)
+    check_policy(options.get("policy", "flag"), can_rewrite=options.get("llm") is not None)
+    threshold = options.get("sufficiency_threshold")
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise UsageError(f"The sufficiency threshold lies in [0, 1]; {threshold} does not.")
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 
 from grounded.errors import ConfigurationError, KnowledgeBaseError, KnowledgeBaseNotFoundError, SchemaError
-from grounded.records import SCHEMA, Record
+from grounded.records import SCHEMA, Policy, Record
 
 KB_FILE = "kb.toml"
 PROJECT_FILE = "grounded.toml"
@@ -78,7 +78,11 @@ class ProjectSettings(Record):
         kb: Path of the knowledge base, relative to the file.
         llm: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT`` or ``URL#MODEL``; None quotes without a model.
         template: Name or path of a template.
-        policy: What to do about unsupported sentences; ``flag`` shows them.
+        language: Use the template's texts in this language; empty takes its own.
+        layout: How sources are laid out: ``xml``, ``numbered`` or ``quote_first``.
+        spotlight: How sources are marked as data: ``delimit``, ``datamark`` or ``encode``.
+        quarantine: Leave out untrusted sources in which something was flagged.
+        policy: What to do about unsupported sentences: ``flag`` shows them, ``strip``, ``abstain`` or ``repair``.
         sufficiency_threshold: Below it an answer is declined; None takes the built-in one.
         k: Passages per question.
         principals: On whose behalf the command line reads.
@@ -89,7 +93,11 @@ class ProjectSettings(Record):
     kb: str | None = None
     llm: str | None = None
     template: str = "core/qa"
-    policy: str = "flag"
+    language: str = ""
+    layout: str = "xml"
+    spotlight: str = "delimit"
+    quarantine: bool = False
+    policy: Policy = "flag"
     sufficiency_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
     k: int = Field(default=8, ge=1, le=100)
     principals: tuple[str, ...] = ()

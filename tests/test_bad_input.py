@@ -158,7 +158,7 @@ def test_verify_without_sources_supports_nothing() -> None:
 
 def test_an_unknown_policy_is_a_usage_error(bees: KnowledgeBase) -> None:
     with pytest.raises(UsageError, match="flag"):
-        bees.ask("What do bees make?", policy="ignore")
+        bees.ask("What do bees make?", policy="ignore")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("turn", [{"role": "pirate", "content": "x"}, {"content": "x"}, "text", 3])

@@ -17,7 +17,16 @@ from grounded.cli.app import (
     WhereOption,
     output_of,
 )
-from grounded.cli.search import conditions
+from grounded.cli.reading import (
+    LanguageOption,
+    LayoutOption,
+    PolicyOption,
+    QuarantineOption,
+    SpotlightOption,
+    TemplateOption,
+    prompting,
+    reading,
+)
 from grounded.records import Answer, Report
 
 
@@ -32,7 +41,12 @@ def ask(
     llm: Annotated[
         str | None, typer.Option(help="ollama:NAME, openai:NAME, azure:DEPLOYMENT or URL#MODEL; default: quotes.")
     ] = None,
-    template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
+    policy: PolicyOption = None,
+    template: TemplateOption = None,
+    language: LanguageOption = None,
+    layout: LayoutOption = None,
+    spotlight: SpotlightOption = None,
+    quarantine: QuarantineOption = None,
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
@@ -43,11 +57,9 @@ def ask(
 ) -> None:
     """Answer from the knowledge base, with citations and a verdict for every sentence.
 
-    Exit code 0 when everything is supported, 3 when something is not, 4 when a check failed, 6 when the
-    question was declined.
+    Exit code 0 when everything shown is supported, 3 when something is not, 4 when a check failed, 6 when the
+    question was declined or the policy withheld the answer.
     """
-    from grounded.prompting.labels import resolve
-
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     settings = output.settings
@@ -55,13 +67,9 @@ def ask(
         answer = knowledge_base.ask(
             question,
             llm=llm or settings.llm,
-            template=resolve(template or settings.template),
-            k=settings.k,
-            where=conditions(where),
-            tenant=settings.tenant,
-            principals=tuple(principal or settings.principals),
-            on=on.date() if on else None,
-            policy=settings.policy,
+            policy=policy or settings.policy,
+            **reading(output, where, principal, on),
+            **prompting(output, template, language, layout, spotlight, quarantine),
             sufficiency_threshold=settings.sufficiency_threshold,
             record=settings.record_answers,
         )
@@ -82,6 +90,9 @@ def exit_code_of_answer(answer: Answer) -> int:
 
 def exit_code_of_report(report: Report) -> int:
     """The exit code that says what the verifier found; a failed check weighs more than a wrong sentence."""
-    if not report.complete:
+    written = report.original if report.original and report.is_withheld else report
+    if not written.complete:
         return exits.CHECK_FAILED
+    if report.is_withheld:
+        return exits.DECLINED
     return exits.UNSUPPORTED_CONTENT if report.contradicted or report.unsupported else exits.OK

@@ -16,7 +16,15 @@ from grounded.cli.app import (
     WhereOption,
     output_of,
 )
-from grounded.cli.search import conditions
+from grounded.cli.reading import (
+    LanguageOption,
+    LayoutOption,
+    QuarantineOption,
+    SpotlightOption,
+    TemplateOption,
+    prompting,
+    reading,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +35,11 @@ def register(app: typer.Typer) -> None:
 def prompt(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question; it is never cut.")],
-    template: Annotated[str | None, typer.Option(help="Name or path of a template.")] = None,
+    template: TemplateOption = None,
+    language: LanguageOption = None,
+    layout: LayoutOption = None,
+    spotlight: SpotlightOption = None,
+    quarantine: QuarantineOption = None,
     model: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
     window: Annotated[int | None, typer.Option(help="Tokens the model's window holds.")] = None,
     where: WhereOption = None,
@@ -39,19 +51,13 @@ def prompt(
     verbose: VerboseOption = False,
 ) -> None:
     """Build grounded messages within the token budget; ``--json`` gives what an API takes, and more."""
-    from grounded.prompting.labels import resolve
-
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     with output.open_knowledge_base() as knowledge_base:
         built = knowledge_base.prompt(
             question,
-            template=resolve(template or output.settings.template),
-            k=output.settings.k,
-            where=conditions(where),
-            tenant=output.settings.tenant,
-            principals=tuple(principal or output.settings.principals),
-            on=on.date() if on else None,
+            **reading(output, where, principal, on),
+            **prompting(output, template, language, layout, spotlight, quarantine),
             model=model,
             window=window,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from typing import Annotated
 
 import typer
@@ -17,8 +16,7 @@ from grounded.cli.app import (
     WhereOption,
     output_of,
 )
-from grounded.cli.pairs import pairs
-from grounded.records import Scalar
+from grounded.cli.reading import reading
 
 
 def register(app: typer.Typer) -> None:
@@ -42,31 +40,10 @@ def search(
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     with output.open_knowledge_base() as knowledge_base:
-        passages = knowledge_base.search(
-            query,
-            k=k or output.settings.k,
-            where=conditions(where),
-            tenant=output.settings.tenant,
-            principals=tuple(principal or output.settings.principals),
-            on=on.date() if on else None,
-        )
+        passages = knowledge_base.search(query, **reading(output, where, principal, on, k=k))
     if output.as_json:
         output.show_records("passages", passages)
         return
     from grounded.render.terminal import passages_terminal
 
     output.result.print(passages_terminal(passages))
-
-
-def conditions(given: list[str] | None) -> dict[str, object]:
-    """``KEY=VALUE`` pairs as filters; a JSON list or object is one of several values or a range."""
-    return {key: _ranges(value) for key, value in pairs(given, "--where").items()}
-
-
-def _ranges(value: Scalar) -> object:
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        try:
-            return json_module.loads(value)
-        except ValueError:
-            return value
-    return value

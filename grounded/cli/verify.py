@@ -6,15 +6,19 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, VerboseOption, output_of
 from grounded.cli.ask import exit_code_of_report
+from grounded.cli.reading import PolicyOption
 from grounded.errors import ParseError, SourceNotFoundError, UsageError
-from grounded.records import Failed, Passage, Prompt, RawDocument, Report, Span, Upsert, document_id
+from grounded.records import Failed, Passage, Policy, Prompt, RawDocument, Report, Span, Upsert, document_id
+
+if TYPE_CHECKING:
+    from grounded.verification import Rewrite
 
 
 def register(app: typer.Typer) -> None:
@@ -29,15 +33,19 @@ def verify(
     prompt: Annotated[Path | None, typer.Option(help="A prompt saved with: grounded prompt --json.")] = None,
     question: Annotated[str | None, typer.Option(help="The question it answers.")] = None,
     date: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it speaks of.")] = None,
+    policy: PolicyOption = None,
+    llm: Annotated[
+        str | None, typer.Option(help="Who rewrites under the policy repair: ollama:NAME or the like.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page as well.")] = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Check each sentence of an answer against its sources.
 
-    Exit code 0 when everything is supported, 3 when something is not, 4 when a check failed, a source could not be
-    read or the answer is empty. Markers such as [2] count the sources of --against in the order given, folders by
-    name.
+    Exit code 0 when everything returned is supported, 3 when something is not, 4 when a check failed, a source could
+    not be read or the answer is empty, 6 when the policy withholds the answer.
+    Markers such as [2] count the sources of --against in the order given, folders by name.
     """
     from grounded.verification import verify as check
 
@@ -45,7 +53,14 @@ def verify(
     output = output_of(context, None, json)
     sources, unread = _sources(against or [], prompt)
     reference = date.date() if date else None
-    report = check(_read_answer(answer), sources, question=question, reference_date=reference)
+    report = check(
+        _read_answer(answer),
+        sources,
+        question=question,
+        reference_date=reference,
+        policy=cast(Policy, policy or "flag"),
+        rewrite=_rewriter(llm, question) if policy == "repair" else None,
+    )
     problems = [*unread, *_nothing_said(report)]
     report = report.model_copy(update={"warnings": (*report.warnings, *problems)})
     if html is not None:
@@ -57,13 +72,21 @@ def verify(
     output.show(report, report_terminal(report))
     for problem in problems:
         output.side.print(problem, style="bold red", markup=False)
-    if report.groundedness is None and not problems:
+    if report.groundedness is None and not report.is_withheld and not problems:
         output.side.print("The answer states nothing that could be checked.", style="yellow")
     raise typer.Exit(exits.CHECK_FAILED if problems else exit_code_of_report(report))
 
 
+def _rewriter(llm: str | None, question: str | None) -> Rewrite | None:
+    if llm is None:
+        return None
+    from grounded.repairing import rewriter
+
+    return rewriter(llm, question=question or "")
+
+
 def _nothing_said(report: Report) -> list[str]:
-    return [] if report.claims else ["The answer is empty: there is nothing to check."]
+    return [] if (report.original or report).claims else ["The answer is empty: there is nothing to check."]
 
 
 def _read_answer(answer: str) -> str:

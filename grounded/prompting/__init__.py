@@ -2,9 +2,17 @@
 
 from grounded.prompting.budget import DEFAULT_RESERVE, DEFAULT_WINDOW, TokenCounter, window_of
 from grounded.prompting.builder import build_prompt
-from grounded.prompting.layouts import ParsedAnswer, Quote, parse_answer, trace
+from grounded.prompting.layouts import (
+    LayoutName,
+    ParsedAnswer,
+    QuestionPosition,
+    Quote,
+    answer_so_far,
+    parse_answer,
+    trace,
+)
 from grounded.prompting.loading import DEFAULT_TEMPLATE, list_templates, load_template
-from grounded.prompting.marking import Spotlit, spotlit
+from grounded.prompting.marking import Mode, Spotlit, spotlit
 from grounded.prompting.packs import Variable
 from grounded.prompting.templates import Component, Template
 
@@ -13,12 +21,16 @@ __all__ = [
     "DEFAULT_TEMPLATE",
     "DEFAULT_WINDOW",
     "Component",
+    "LayoutName",
+    "Mode",
     "ParsedAnswer",
+    "QuestionPosition",
     "Quote",
     "Spotlit",
     "Template",
     "TokenCounter",
     "Variable",
+    "answer_so_far",
     "build_prompt",
     "list_templates",
     "load_template",

@@ -42,6 +42,7 @@ _NUMBERED = """\
 _FORGED_NUMBER = re.compile(r"[\[［]([ \t]{0,4}\d{1,6}[ \t]{0,4})[\]］]")
 _QUOTES = re.compile(r"<quotes>(.*?)(?:</quotes>|(?=<answer>))", re.IGNORECASE | re.DOTALL)
 _PART = re.compile(r"</?(?:quotes|answer)>", re.IGNORECASE)
+_HALF_TAG = re.compile(r"<(?:/?[a-z]{0,7})\Z", re.IGNORECASE)
 _QUOTE = re.compile(r"^[ \t]*(?:[-*•][ \t]*)?\[[ \t]*(\d{1,6})[ \t]*\][ \t]*(\S[^\n]*)$", re.MULTILINE)
 _MARKS_OF_QUOTATION = "\"'“”„‟‘’‚‹›«»「」『』"
 
@@ -161,6 +162,24 @@ def parse_answer(text: str, layout: Prompt | LayoutName) -> ParsedAnswer:
     if prompt and "datamark" in prompt.spotlight:
         text = text.replace(mark_of(prompt.nonce), " ")
     return ParsedAnswer(text.strip(), quotes)
+
+
+def answer_so_far(text: str, prompt: Prompt) -> str:
+    """The answer in as much of a reply as has come; what may yet prove to be a quotation or a mark is left out.
+
+    When the reply is complete, ``parse_answer`` says what the answer is.
+    """
+    if prompt.layout == "quote_first":
+        text = _HALF_TAG.sub("", text)
+        opened = text.lower().rfind("<quotes>")
+        if opened >= 0 and not _QUOTES.match(text, opened):
+            text = text[:opened]
+    elif "datamark" not in prompt.spotlight:
+        return text
+    mark = mark_of(prompt.nonce)
+    halves = (mark[:length] for length in range(len(mark) - 1, 0, -1))
+    half = next((half for half in halves if text.endswith(half)), "") if "datamark" in prompt.spotlight else ""
+    return parse_answer(text.removesuffix(half), prompt).text
 
 
 def trace(prompt: Prompt, number: int, quote: str) -> Span | None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from grounded.records.base import Record, Span
 from grounded.records.documents import Freshness, Passage
 from grounded.records.prompts import Prompt, TemplateRef
-from grounded.records.verdicts import Citation, Claim, Report, VerifierRef
+from grounded.records.verdicts import Citation, Claim, Policy, Report, VerifierRef
 
 Outcome = Literal[
     "answered",
@@ -29,6 +29,13 @@ class Usage(Record):
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together; a count that only one of them knows is that one."""
+        return Usage(
+            input_tokens=_sum(self.input_tokens, other.input_tokens),
+            output_tokens=_sum(self.output_tokens, other.output_tokens),
+        )
 
 
 class Generation(Record):
@@ -67,7 +74,8 @@ class Answer(Record):
         outcome: ``answered`` or why not. Only ``answered`` carries an answer in ``text``; otherwise ``text``
             is a sentence for the user that says so.
         citations: The markers in ``text``, in order.
-        report: What the verifier found in ``text``; None when nothing was generated.
+        report: What the verifier found in ``text``; None when nothing was generated. When ``text`` is not what was
+            written, ``report.original`` is what was found in that.
         prompt: The messages as sent; None when no model was to be called.
         sufficiency: How likely the passages hold an answer, in [0, 1], higher is better.
         question_used: The standalone question that was searched for.
@@ -99,7 +107,8 @@ class AnswerRecord(Record):
 
     Attributes:
         passages: ``(passage id, document id, version)`` of each passage.
-        thresholds: Settings that decided (sufficiency threshold, policy).
+        thresholds: Settings that decided, such as the sufficiency threshold.
+        policy: What was to be done about sentences that are not supported.
     """
 
     request_id: str
@@ -114,6 +123,7 @@ class AnswerRecord(Record):
     generator: GeneratorRef
     verifier: VerifierRef | None = None
     thresholds: dict[str, float | str] = Field(default_factory=dict)
+    policy: Policy = "flag"
     report: Report | None = None
 
 
@@ -162,4 +172,18 @@ class DoneEvent(Record):
     answer: Answer
 
 
-Event = TextEvent | ClaimEvent | VerdictEvent | CitationEvent | RetractEvent | DoneEvent
+class CheckedEvent(Record):
+    """The last event of ``verify_stream``; carries the same report that ``verify`` would have returned."""
+
+    event: Literal["done"] = "done"
+    report: Report
+
+
+LiveEvent = TextEvent | ClaimEvent | VerdictEvent | CitationEvent | RetractEvent
+"""Every event but the last; ``grounded.verification.replay`` puts them together."""
+
+Event = LiveEvent | DoneEvent
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other

@@ -39,7 +39,10 @@ PUBLISHED: tuple[type[Record], ...] = (
 
 def schema_of(record: type[Record]) -> dict[str, Any]:
     """The JSON schema (2020-12) of what ``record.to_json`` writes."""
-    return _document(record.__name__, record.model_json_schema(mode="serialization"))
+    body = record.model_json_schema(mode="serialization")
+    if "$ref" in body:  # a record that may hold one of its own kind
+        body = {**body["$defs"][record.__name__], "$defs": body["$defs"]}
+    return _document(record.__name__, body)
 
 
 def schemas() -> dict[str, dict[str, Any]]:

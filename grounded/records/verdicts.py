@@ -13,6 +13,8 @@ from grounded.records.locators import Locator, place_of
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
 CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
+Policy = Literal["flag", "strip", "abstain", "repair"]
+"""What is done about sentences that are not supported; see ``grounded.verification.policies``."""
 
 _WORST_FIRST: tuple[Verdict, ...] = (
     "contradicted",
@@ -155,7 +157,10 @@ class Report(Record):
         citation_recall: Supported claims with at least one correct marker / supported claims; None without
             supported claims.
         citations: Every marker of the answer in order, those outside claims too.
-        text: The answer the report speaks of.
+        text: The answer the report speaks of: the one returned.
+        policy: What was to be done about sentences that are not supported.
+        original: What was found in the answer as written, when that is not ``text``: a policy changed it, or it is
+            withheld.
     """
 
     claims: tuple[Claim, ...]
@@ -168,6 +173,8 @@ class Report(Record):
     stray_citations: tuple[Citation, ...] = ()
     warnings: tuple[str, ...] = ()
     text: str
+    policy: Policy = "flag"
+    original: Report | None = None
 
     @classmethod
     def of(
@@ -179,6 +186,8 @@ class Report(Record):
         verifier: VerifierRef,
         stray_citations: Iterable[Citation] = (),
         warnings: Iterable[str] = (),
+        policy: Policy = "flag",
+        original: Report | None = None,
     ) -> Report:
         """A report whose figures are computed from its claims."""
         kept, stray = tuple(claims), tuple(stray_citations)
@@ -190,6 +199,8 @@ class Report(Record):
             stray_citations=stray,
             warnings=tuple(warnings),
             text=text,
+            policy=policy,
+            original=original,
         )
 
     @model_validator(mode="after")
@@ -199,7 +210,14 @@ class Report(Record):
                 raise ValueError(f"{name} must be {expected!r}, which is what the claims say")
         if any(claim.span.slice(self.text) != claim.text for claim in self.claims):
             raise ValueError("every claim must be a slice of the report's text")
+        if self.original is not None and self.original.original is not None:
+            raise ValueError("an original has no original of its own")
         return self
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether nothing of the answer as written is returned."""
+        return self.original is not None and not self.claims
 
     @property
     def supported(self) -> tuple[Claim, ...]:

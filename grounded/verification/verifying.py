@@ -20,6 +20,7 @@ from grounded.records import (
     Locator,
     Message,
     Passage,
+    Policy,
     Report,
     VerifierRef,
     out_of_force,
@@ -30,18 +31,23 @@ from grounded.verification.aggregation import Finding, Thresholds, aggregate, de
 from grounded.verification.citing import citations, cited_indices
 from grounded.verification.claims import Draft, Drafts, draft
 from grounded.verification.containment import ContainmentModel
+from grounded.verification.markers import Marker
+from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
 from grounded.verification.resolution import Scored, resolve
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import Window, WindowIndex
 
-POLICIES = ("flag",)
-"""What may be done about a failing sentence in this release; ``flag`` reports and changes nothing."""
 SENTENCES_PER_CLAIM = 6
 """Source sentences considered for a claim; each gives at most three windows, so cost stays linear."""
 FAILURES_IN_A_ROW = 3
 """After so many failed calls the model is not called again for this answer."""
+SENTENCES_BEFORE = 8
+"""Sentences before one in which what its pronoun stands for is looked for."""
 _NEIGHBOURHOOD = 300
 _log = logging.getLogger(__name__)
+
+Known = dict[tuple[object, ...], Sequence[Finding]]
+"""What was found for sentences already judged, whatever their place; filled by ``Prepared.report``."""
 
 Locate = Callable[[Evidence], tuple[Locator, ...]]
 """The places in the origin of a piece of evidence, in document order."""
@@ -137,25 +143,54 @@ class Prepared:
         self._titles = frozenset(
             name for passage in self.passages for name in (passage.title, passage.uri, passage.place()) if name
         )
-        self._failures = 0
+        self._failures = 0  # in a row
+        self._reason = ""  # of the last of them
         self.warnings = tuple(f"Source {number + 1} has no readable text." for number in self._index.empty)
 
     def draft(self, answer: str) -> Drafts:
         """The sentences of an answer, not checked yet."""
         return draft(answer, titles=self._titles)
 
-    def check(self, answer: str, item: Draft, before: Sequence[Draft] = ()) -> Claim:
-        """Check one sentence; the same result as when the whole answer is checked.
+    def claims(
+        self, answer: str, drafts: Sequence[Draft], known: Known | None = None, *, start: int = 0
+    ) -> list[Claim]:
+        """Check sentences that follow each other; the same result as when the whole answer is checked.
 
         Args:
             answer: The answer, or as much of it as exists.
-            item: One of its drafts.
-            before: The drafts before it.
+            drafts: Its first sentences.
+            known: Sentences that need not be judged again; those judged now are added.
+            start: The first draft to check; those before it are only context.
         """
-        return self._check_all(answer, [*before, item], start=len(before))[0]
+        known = {} if known is None else known
+        keys = {number: _key(drafts, number) for number in range(start, len(drafts))}
+        asked = {
+            number: self._questions(drafts[number], drafts[:number])
+            for number, key in keys.items()
+            if not drafts[number].skip and key not in known
+        }
+        known.update({keys[number]: findings for number, findings in self._findings(asked).items()})
+        return [self._claim(answer, drafts[number], known.get(key, ())) for number, key in keys.items()]
 
-    def report(self, answer: str) -> Report:
+    def report_of(
+        self, text: str, claims: Sequence[Claim], *, stray: Sequence[Marker] = (), warnings: Sequence[str] = ()
+    ) -> Report:
+        """The report of a text whose sentences are judged."""
+        return Report.of(
+            claims,
+            text=text,
+            passages=self.passages,
+            verifier=self._ref(),
+            stray_citations=citations(stray, self.passages, supporting=None),
+            warnings=warnings,
+        )
+
+    def report(self, answer: str, known: Known | None = None) -> Report:
         """Check a whole answer, all sentences in one batch.
+
+        Args:
+            answer: The text.
+            known: Sentences that need not be judged again; those judged now are added.
 
         Raises:
             UsageError: The answer is not text.
@@ -163,9 +198,10 @@ class Prepared:
         if not isinstance(answer, str):
             raise UsageError(f"An answer must be text, not {type(answer).__name__}.")
         started = time.perf_counter()
-        self._failures = 0
+        if not known:
+            self._failures = 0
         drafts = self.draft(answer)
-        claims = self._check_all(answer, drafts.drafts)
+        claims = self.claims(answer, drafts.drafts, known)
         warnings = [*self.warnings]
         if drafts.thought:
             hidden = sum(len(span) for span in drafts.thought)
@@ -174,26 +210,18 @@ class Prepared:
             )
         if not self.passages:
             warnings.append("There are no sources; nothing can be supported.")
-        report = Report.of(
-            claims,
-            text=answer,
-            passages=self.passages,
-            verifier=self._ref(),
-            stray_citations=citations(drafts.stray, self.passages, supporting=None),
-            warnings=warnings,
-        )
+        report = self.report_of(answer, claims, stray=drafts.stray, warnings=warnings)
         elapsed = 1000 * (time.perf_counter() - started)
         _log.debug("verified %d sentences against %d passages in %.1f ms", len(claims), len(self.passages), elapsed)
         return report
 
-    def _check_all(self, answer: str, drafts: Sequence[Draft], start: int = 0) -> list[Claim]:
-        asked = {
-            number: self._questions(drafts[number], drafts[:number])
-            for number in range(start, len(drafts))
-            if not drafts[number].skip
-        }
-        findings = self._findings(asked)
-        return [self._claim(answer, drafts[n], findings.get(n, ())) for n in range(start, len(drafts))]
+    def follow(
+        self, policy: Policy, answer: str, *, rewrite: Rewrite | None = None, tries: int = REPAIR_TRIES
+    ) -> Report:
+        """Check a whole answer and do what the policy says; see ``policies.follow``."""
+        known: Known = {}
+        written = self.report(answer, known)
+        return follow(policy, written, lambda text: self.report(text, known), rewrite=rewrite, tries=tries)
 
     def _questions(self, item: Draft, before: Sequence[Draft]) -> list[_Question]:
         """The whole sentence first, then its parts."""
@@ -201,7 +229,11 @@ class Prepared:
         found: list[_Question] = []
         for text in (item.text, *(part.text for part in item.parts)):
             scored = resolve(
-                text, lead=item.lead, before=before[-8:], question=self._question, reference_date=self._reference_date
+                text,
+                lead=item.lead,
+                before=before[-SENTENCES_BEFORE:],
+                question=self._question,
+                reference_date=self._reference_date,
             )
             windows = self._index.choose(
                 scored.text,
@@ -214,24 +246,22 @@ class Prepared:
 
     def _findings(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
-        try:
-            return self._judged(asked)
-        except _JudgingError as error:
-            reason = error.reason
-            if len(asked) == 1:
-                self._failures += 1
+        if len(asked) > 1 and self._failures < FAILURES_IN_A_ROW:
+            try:
+                return self._judged(asked)
+            except _JudgingError as error:
+                self._reason = error.reason
         found: dict[int, list[Finding]] = {}
         for number, questions in asked.items():
             try:
-                if len(asked) == 1 or self._failures >= FAILURES_IN_A_ROW:
-                    found[number] = [failed(reason)] * len(questions)
-                else:
-                    found.update(self._judged({number: questions}))
-                    self._failures = 0
+                if self._failures >= FAILURES_IN_A_ROW:
+                    raise _JudgingError(self._reason)
+                found.update(self._judged({number: questions}))
+                self._failures = 0
             except _JudgingError as error:
                 self._failures += 1
-                reason = error.reason
-                found[number] = [failed(reason)] * len(questions)
+                self._reason = error.reason
+                found[number] = [failed(error.reason)] * len(questions)
         return found
 
     def _judged(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
@@ -341,8 +371,10 @@ def verify(
     question: str | None = None,
     history: Sequence[Message] | None = None,
     reference_date: date | None = None,
-    policy: str = "flag",
+    policy: Policy = "flag",
     verifier: Verifier | EntailmentModel | str | None = None,
+    rewrite: Rewrite | None = None,
+    tries: int = REPAIR_TRIES,
 ) -> Report:
     """Check every sentence of an answer against its sources.
 
@@ -355,21 +387,24 @@ def verify(
         history: Earlier turns; the last user turn stands in for a missing question.
         reference_date: The day that decides what is in force (default: today) and, when given, what ``yesterday``
             means.
-        policy: ``flag``: report and change nothing.
+        policy: ``flag`` reports and changes nothing, ``strip`` takes failing sentences out, ``abstain`` withholds an
+            answer that holds one, ``repair`` has them rewritten, and abstains when that does not succeed.
         verifier: A ``Verifier``, an ``EntailmentModel`` to judge with, or the name of an installed one, with what it
             is made of behind a colon (``folder:./minicheck``, ``llm-judge:ollama:NAME``); by default plain containment.
+        rewrite: Who rewrites for ``repair``: ``grounded.rewriter(llm)``.
+        tries: How often to have sentences rewritten before the answer is withheld.
 
     Returns:
-        A report whose spans point into ``answer`` and whose evidence points into the sources.
+        A report whose spans point into its ``text`` and whose evidence points into the sources. Under a policy
+        ``text`` may differ from ``answer``; ``original`` is then the report of the answer as written.
 
     Raises:
         UsageError: An argument has the wrong type, or the policy is unknown.
     """
-    if policy not in POLICIES:
-        raise UsageError(f"There is no policy {policy!r} in this release.", fix=f"Allowed: {', '.join(POLICIES)}.")
+    check_policy(policy, can_rewrite=rewrite is not None)
     chosen = verifier if isinstance(verifier, Verifier) else Verifier(verifier)
     prepared = chosen.prepare(sources, question=question, history=history, reference_date=reference_date)
-    return prepared.report(answer)
+    return prepared.follow(policy, answer, rewrite=rewrite, tries=tries)
 
 
 def _named(name: str) -> Any:
@@ -402,6 +437,14 @@ def _joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]
         evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
         supporting=frozenset().union(*(part.supporting for part in parts)),
     )
+
+
+def _key(drafts: Sequence[Draft], number: int) -> tuple[object, ...]:
+    """Everything of a sentence that its verdict rests on, except the sources and the question."""
+    item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
+    cited = tuple(marker.numbers for marker in item.markers)
+    parts = tuple(part.text for part in item.parts)
+    return item.text, item.lead, cited, parts, tuple((earlier.text, earlier.skip) for earlier in before)
 
 
 def _last_question(history: Sequence[Message] | None) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounded.cli.pairs import pairs, value_of
-from grounded.cli.search import conditions
+from grounded.cli.reading import conditions
 from grounded.errors import UsageError
 
 

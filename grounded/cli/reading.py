@@ -1,0 +1,80 @@
+"""What the commands that read a knowledge base share: on whose behalf, under which conditions, in which form."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from grounded.cli.output import Output
+from grounded.cli.pairs import pairs
+from grounded.records import Scalar
+
+TemplateOption = Annotated[str | None, typer.Option(help="Name or path of a template.")]
+LanguageOption = Annotated[str | None, typer.Option(help="Use the template's texts in this language, such as de.")]
+LayoutOption = Annotated[str | None, typer.Option(help="How sources are laid out: xml, numbered or quote_first.")]
+SpotlightOption = Annotated[
+    str | None, typer.Option(help="How sources are marked as data: delimit, datamark or encode.")
+]
+QuarantineOption = Annotated[
+    bool | None, typer.Option(help="Leave out untrusted sources in which something was flagged.", show_default=False)
+]
+PolicyOption = Annotated[
+    str | None, typer.Option(help="What to do about failing sentences: flag, strip, abstain or repair.")
+]
+
+
+def reading(
+    output: Output,
+    where: list[str] | None,
+    principal: list[str] | None,
+    on: datetime | None,
+    *,
+    k: int | None = None,
+) -> dict[str, Any]:
+    """What ``search`` takes, from the command line and else from the settings."""
+    settings = output.settings
+    return {
+        "k": k or settings.k,
+        "where": conditions(where),
+        "tenant": settings.tenant,
+        "principals": tuple(principal or settings.principals),
+        "on": on.date() if on else None,
+    }
+
+
+def prompting(
+    output: Output,
+    template: str | None,
+    language: str | None,
+    layout: str | None,
+    spotlight: str | None,
+    quarantine: bool | None,
+) -> dict[str, Any]:
+    """What ``prompt`` takes besides, from the command line and else from the settings."""
+    from grounded.prompting.labels import resolve
+
+    settings = output.settings
+    return {
+        "template": resolve(template or settings.template),
+        "language": language or settings.language,
+        "layout": layout or settings.layout,
+        "spotlight": spotlight or settings.spotlight,
+        "quarantine": settings.quarantine if quarantine is None else quarantine,
+    }
+
+
+def conditions(given: list[str] | None) -> dict[str, object]:
+    """``KEY=VALUE`` pairs as filters; a JSON list or object is one of several values or a range."""
+    return {key: _ranges(value) for key, value in pairs(given, "--where").items()}
+
+
+def _ranges(value: Scalar) -> object:
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,22 @@
+"""An embedder that remembers the last questions."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from grounded.protocols import Embedder
+
+QUESTIONS = 16
+"""How many questions are remembered; one answer embeds its question for the search and for the quotes."""
+
+
+class RememberingEmbedder:
+    """The same embedder, which embeds a question once when it is asked for again soon. Thread-safe when it is."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.identity = embedder.identity
+        self.dimension = embedder.dimension
+        self.max_tokens = embedder.max_tokens
+        self.embed_documents = embedder.embed_documents
+        self.embed_query = lru_cache(QUESTIONS)(embedder.embed_query)
+        self.token_spans = embedder.token_spans
