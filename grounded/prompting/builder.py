@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from grounded.errors import UsageError
 from grounded.prompting.budget import (
     DEFAULT_RESERVE,
     HISTORY_SHARE,
-    MESSAGE_TOKENS,
-    REPLY_TOKENS,
     Meter,
     TokenCounter,
     check_limits,
@@ -23,7 +22,7 @@ from grounded.prompting.budget import (
 )
 from grounded.prompting.evidence import NO_SOURCES
 from grounded.prompting.frame import Fixed, Request, fixed_parts
-from grounded.prompting.history import Turn, newest, turns_of
+from grounded.prompting.history import Turn, newest, summary_of, turns_of
 from grounded.prompting.layouts import LayoutName, QuestionPosition, check_position, layout_of
 from grounded.prompting.loading import DEFAULT_TEMPLATE, load_template
 from grounded.prompting.marking import Mode, modes_of
@@ -43,6 +42,8 @@ def build_prompt(
     *,
     template: str | Path | Template = DEFAULT_TEMPLATE,
     history: Sequence[Message | Mapping[str, str]] = (),
+    summary: str = "",
+    tools: Sequence[Mapping[str, Any]] = (),
     window: int | None = None,
     reserve: int = DEFAULT_RESERVE,
     model: str | None = None,
@@ -62,20 +63,25 @@ def build_prompt(
     unguessable boundary, and the question at its very end. (Anthropic's long-context guide: documents first,
     question last. OpenAI's guide to GPT-4.1: instructions at both ends.)
 
-    What does not fit is dropped and listed in ``budget.dropped``: evidence from the lowest rank up, history from
-    the oldest turn on. History may take a quarter of the room from evidence, and all that evidence leaves. Only a
-    passage that is larger than the whole room is left out of turn. Metaprompt and question are never cut.
+    What does not fit is dropped and listed in ``budget.dropped``: evidence that says nearly what a better passage
+    says, then from the lowest rank up; history from the oldest turn on, and its summary last. History may take a
+    quarter of the room from evidence, and all that evidence leaves. Only a passage that is larger than the whole room
+    is left out of turn. Metaprompt, question and tools are never cut.
 
     Args:
         question: Never changed; must hold something.
         passages: Best first; a string becomes a passage of its own.
         template: Name or path, see ``load_template``, or a loaded template.
         history: Earlier turns, oldest first: user, assistant and tool messages.
+        summary: What was said before ``history``, in short; shown as data before it.
+        tools: Function schemas that are sent along; counted only, by a bound, so that ``budget.exact`` is False.
         window: Tokens of the model's context window; by default that of ``model``, or 8192 when it is unknown.
         reserve: Tokens kept free for the answer.
         model: Name of the model; decides encoding and window for OpenAI's models.
-        encoding: ``o200k_base``, ``cl100k_base`` or any counter; by default that of ``model``. For an unknown
-            model o200k_base counts, a quarter is added, and ``budget.exact`` is False.
+        encoding: ``o200k_base``, ``cl100k_base``, the path of a model's ``tokenizer.json`` (extra ``tokenizers``), the
+            address of a llama.cpp server, or any counter; by default that of ``model``. For an unknown model o200k_base
+            counts, a quarter is added, and ``budget.exact`` is False. A ``tokenizer.json`` counts texts exactly, but
+            not what a chat template puts around messages: a bound is taken, and ``budget.exact`` is False as well.
         nonce: The boundary code, 8 to 64 letters and digits; by default a random one. Same inputs and same nonce
             give the same bytes.
         variables: Values of the template's variables.
@@ -111,42 +117,41 @@ def build_prompt(
         sources=len(passages),
     )
     limit = window_of(model) if window is None else window
-    return _build(request, passages, history, limit, reserve, meter_for(model, encoding), quarantine)
+    meter = meter_for(model, encoding)
+    past = _Past(summary_of(summary, request.nonce, meter), tuple(turns_of(history, request.nonce, meter)))
+    return _build(request, passages, past, fixed_parts(request, meter, tools), limit, reserve, meter, quarantine)
 
 
 def _build(
     request: Request,
     passages: Sequence[Passage | str],
-    history: Sequence[Message | Mapping[str, str]],
+    history: _Past,
+    fixed: Fixed,
     limit: int,
     reserve: int,
     meter: Meter,
     quarantine: bool,
 ) -> Prompt:
     available = check_limits(limit, reserve)
-    fixed = fixed_parts(request, meter)
     needed = fixed.tokens + meter.counter.count(NO_SOURCES)
     check_required(needed + meter.margin(needed), available)
     room = meter.room(available) - fixed.tokens
-    turns = turns_of(history, request.nonce, meter)
-    recent = newest(turns, int(room * HISTORY_SHARE))
-    evidence_room = room - sum(turn.size for turn in turns[len(turns) - recent :])
+    evidence_room = room - history.within(int(room * HISTORY_SHARE)).size
     selection = select(passages, evidence_room, request=request, meter=meter, quarantine=quarantine)
     evidence = _settle(fixed, selection, evidence_room, meter)
-    past = turns[len(turns) - newest(turns, room - evidence.tokens) :]
-    total = fixed.tokens + evidence.tokens + sum(turn.size for turn in past)
+    past = history.within(room - evidence.tokens)
+    total = fixed.tokens + evidence.tokens + past.size
     check_required(total + meter.margin(total), available)
-    forgotten = [gone for turn in turns[: len(turns) - len(past)] for gone in turn.dropped("no room left")]
     return Prompt(
-        messages=_messages(fixed, past, evidence),
+        messages=_messages(fixed, past.turns, evidence),
         passages=tuple(chosen.passage for chosen in evidence.kept),
         question=request.question,
         budget=Budget(
             limit=limit,
             reserved=reserve,
-            parts=_parts(fixed, past, evidence, meter),
-            dropped=(*forgotten, *evidence.dropped),
-            exact=meter.exact,
+            parts=_parts(fixed, past.turns, evidence, meter),
+            dropped=(*history.without(past), *evidence.dropped),
+            exact=meter.exact and not fixed.tools,
             encoding=meter.counter.name,
         ),
         warnings=(*_request_warnings(request), *selection.warnings, *evidence.warnings),
@@ -155,6 +160,35 @@ def _build(
         layout=request.layout.name,
         spotlight=_spotlight(request, evidence),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What was said before: a summary of the oldest, if any, and turns, oldest first."""
+
+    summary: Turn | None
+    said: tuple[Turn, ...]
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        return (self.summary, *self.said) if self.summary else self.said
+
+    @property
+    def size(self) -> int:
+        return sum(turn.size for turn in self.turns)
+
+    def within(self, room: int) -> _Past:
+        """The summary, if it fits, and the newest turns that do."""
+        summary = self.summary if self.summary and self.summary.size <= room else None
+        count = newest(self.said, room - (summary.size if summary else 0))
+        return _Past(summary, self.said[len(self.said) - count :])
+
+    def without(self, kept: _Past) -> list[Dropped]:
+        """The account of what is not in ``kept``."""
+        gone = [*self.said[: len(self.said) - len(kept.said)]]
+        if self.summary and not kept.summary:
+            gone.insert(0, self.summary)
+        return [each for turn in gone for each in turn.dropped("no room left")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +221,11 @@ def _settle(fixed: Fixed, selection: Selection, room: int, meter: Meter) -> _Evi
         tokens = max(0, meter.counter.count(fixed.head + evidence.text + fixed.tail) - frame)
         if tokens <= room or not kept:
             return replace(evidence, tokens=tokens)
-        last = kept.pop()
-        dropped.insert(0, Dropped(part="evidence", what=last.passage.id, tokens=last.tokens, reason="no room left"))
+        freed = 0
+        while kept and freed < tokens - room:
+            last = kept.pop()
+            freed += max(1, last.tokens)
+            dropped.insert(0, Dropped(part="evidence", what=last.passage.id, tokens=last.tokens, reason="no room left"))
 
 
 def _messages(fixed: Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple[Message, ...]:
@@ -201,16 +238,17 @@ def _messages(fixed: Fixed, past: Sequence[Turn], evidence: _Evidence) -> tuple[
 
 
 def _parts(fixed: Fixed, past: Sequence[Turn], evidence: _Evidence, meter: Meter) -> dict[str, int]:
-    messages = 2 + sum(len(turn.messages) for turn in past)
     parts = {
         "system": fixed.system_tokens,
         "history": sum(sum(turn.tokens) for turn in past),
         "evidence": evidence.tokens,
         "task": fixed.task_tokens,
         "question": fixed.question_tokens,
-        "overhead": messages * MESSAGE_TOKENS + REPLY_TOKENS,
+        "overhead": fixed.overhead + sum(sum(turn.overhead) for turn in past),
     }
-    return parts if meter.exact else {**parts, "margin": meter.margin(sum(parts.values()))}
+    if fixed.tools:
+        parts["tools"] = fixed.tools
+    return {**parts, "margin": meter.margin(sum(parts.values()))} if meter.share else parts
 
 
 def _check_question(question: object) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from grounded.errors import TemplateError
-from grounded.prompting.budget import MESSAGE_TOKENS, REPLY_TOKENS, Meter
+from grounded.prompting.budget import Meter, count_tools
 from grounded.prompting.evidence import closing, opening
 from grounded.prompting.layouts import Layout, QuestionPosition
 from grounded.prompting.marking import Mode, rule_of
@@ -56,6 +56,8 @@ class Fixed:
         head: The user message up to the first source; ends with a line feed.
         tail: The user message after the last source.
         task_tokens: Head and tail without the question.
+        overhead: Tokens around both messages, with those that open the reply.
+        tools: Tokens of function schemas.
     """
 
     system: str
@@ -64,14 +66,16 @@ class Fixed:
     system_tokens: int
     task_tokens: int
     question_tokens: int
+    overhead: int
+    tools: int
 
     @property
     def tokens(self) -> int:
-        """All of it, with the overhead of two messages and the reply."""
-        return self.system_tokens + self.task_tokens + self.question_tokens + 2 * MESSAGE_TOKENS + REPLY_TOKENS
+        """All of it."""
+        return self.system_tokens + self.task_tokens + self.question_tokens + self.overhead + self.tools
 
 
-def fixed_parts(request: Request, meter: Meter) -> Fixed:
+def fixed_parts(request: Request, meter: Meter, tools: Sequence[Mapping[str, Any]] = ()) -> Fixed:
     """Render and count them.
 
     Raises:
@@ -86,7 +90,16 @@ def fixed_parts(request: Request, meter: Meter) -> Fixed:
     frame = meter.counter.count(head) + meter.counter.count(tail)
     copies = 2 if request.position == "both" else 1
     asked = min(frame, copies * meter.counter.count(request.question))
-    return Fixed(system, head, tail, _count_static(system, meter), frame - asked, asked)
+    return Fixed(
+        system=system,
+        head=head,
+        tail=tail,
+        system_tokens=_count_static(system, meter),
+        task_tokens=frame - asked,
+        question_tokens=asked,
+        overhead=meter.overhead.base,
+        tools=count_tools(tools, meter),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from grounded.errors import UsageError
-from grounded.prompting.budget import MESSAGE_TOKENS, Meter
+from grounded.prompting.budget import Meter
 from grounded.prompting.spotlight import neutralise
 from grounded.records import Dropped, Message
 
@@ -24,20 +24,22 @@ class Turn:
         messages: As they are sent.
         labels: What each is called in the account: its role as given, and its position from 1.
         tokens: Of each message's text.
+        overhead: Tokens around each message.
     """
 
     messages: tuple[Message, ...]
     labels: tuple[str, ...]
     tokens: tuple[int, ...]
+    overhead: tuple[int, ...]
 
     @property
     def size(self) -> int:
         """Tokens of the whole turn, with the overhead of each message."""
-        return sum(self.tokens) + MESSAGE_TOKENS * len(self.messages)
+        return sum(self.tokens) + sum(self.overhead)
 
     def dropped(self, reason: str) -> tuple[Dropped, ...]:
         """The account of a turn that was left out."""
-        sizes = (tokens + MESSAGE_TOKENS for tokens in self.tokens)
+        sizes = (tokens + around for tokens, around in zip(self.tokens, self.overhead, strict=True))
         pairs = zip(self.labels, sizes, strict=True)
         return tuple(Dropped(part="history", what=label, tokens=size, reason=reason) for label, size in pairs)
 
@@ -65,6 +67,23 @@ def turns_of(history: Sequence[Message | Mapping[str, str]], nonce: str, meter: 
     return [_turn(group, meter) for group in groups]
 
 
+def summary_of(text: str, nonce: str, meter: Meter) -> Turn | None:
+    """What was said before the history, in short, as a turn of its own; None when there is nothing to say.
+
+    It is neutralised and shown as data inside the boundary, since a model wrote it of what sources and users said.
+
+    Raises:
+        UsageError: It is no text.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"A summary must be text, not {type(text).__name__}.")
+    if not text.strip():
+        return None
+    shown = neutralise(text, nonce).text
+    content = f"What was said earlier, in short:\n<summary-{nonce}>\n{shown}\n</summary-{nonce}>"
+    return _turn([("summary", Message(role="user", content=content))], meter)
+
+
 def newest(turns: Sequence[Turn], room: int) -> int:
     """How many of the newest turns fit into ``room`` tokens without leaving one out in between."""
     used = 0
@@ -80,6 +99,7 @@ def _turn(group: Sequence[tuple[str, Message]], meter: Meter) -> Turn:
         messages=tuple(message for _, message in group),
         labels=tuple(label for label, _ in group),
         tokens=tuple(meter.counter.count(message.content) for _, message in group),
+        overhead=tuple(meter.overhead.of(message.role) for _, message in group),
     )
 
 

@@ -222,7 +222,7 @@ def _marked(plain: str, mark: str) -> str:
     shown = [_marked_line(line, mark) for line in lines[::2]]
     if None in shown:
         return start + "".join(_marked_pieces(_GAP.split(plain), mark))
-    lines[::2] = shown  # type: ignore[assignment]
+    lines[::2] = shown
     lines[1::2] = [feeds + mark for feeds in lines[1::2]]
     return start + "".join(lines)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from grounded.errors import UsageError
 from grounded.prompting.budget import Meter
 from grounded.prompting.evidence import Block, block, replacements, unfit
 from grounded.prompting.frame import Request
+from grounded.prompting.novelty import Novelty
 from grounded.records import Dropped, Passage, PromptWarning
 
 CHARACTERS_PER_TOKEN = 4
@@ -19,6 +20,9 @@ LONGEST_TOKEN = 128
 
 OVERSIZED_TRIES = 16
 """How many passages larger than the whole room are counted before the search for smaller ones ends."""
+
+
+_TOO_LARGE = "larger than the whole room for evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ def select(
     """Keep the best passages that fit into ``room`` tokens.
 
     The first that does not fit ends it, so that a lower rank never displaces a higher one; one that would not
-    even fit alone is passed over. Each kept passage is tokenised once; those after the end are not read at all.
+    even fit alone is passed over. When room is short, passages that say nearly what better ones say give way, and
+    come back by rank if room is left. Those after the end are not read at all.
 
     Args:
         passages: Best first.
@@ -65,35 +70,114 @@ def select(
         TemplateError: The layout fails.
     """
     candidates, dropped, warnings = _candidates(passages)
-    newer = replacements(candidates)
-    kept: list[Chosen] = []
-    used = oversized = 0
-    for position, passage in enumerate(candidates):
-        reason = "larger than the whole room for evidence"
-        if room <= 0 or oversized >= OVERSIZED_TRIES:
-            dropped += [_estimated(each, "no room left") for each in candidates[position:]]
-            break
-        if meter.additive and len(passage.text) > LONGEST_TOKEN * room:
-            oversized += 1
-            dropped.append(_estimated(passage, reason))
-            continue
-        laid_out = _laid_out(passage, len(kept) + 1, newer[position], request)
-        if quarantine and laid_out.warnings and passage.trust == "untrusted":
-            dropped.append(_quarantined(passage, laid_out.warnings))
-            warnings += laid_out.warnings
-            continue
-        tokens = meter.counter.count(laid_out.text)
-        if used + tokens <= room:
-            used += tokens
-            kept.append(Chosen(passage, laid_out.text, tokens, laid_out.warnings))
-        elif tokens > room:
-            oversized += 1
-            dropped.append(Dropped(part="evidence", what=passage.id, tokens=tokens, reason=reason))
+    filling = _Filling(candidates, room, request, meter, quarantine)
+    filled = filling.fill()
+    if filled.short and (redundant := _redundant(filled.kept)):
+        filled = _more_diverse(filling, filled, redundant)
+    return Selection(tuple(filled.kept.values()), (*dropped, *filled.gone.values()), (*warnings, *filled.warnings))
+
+
+@dataclass(slots=True)
+class _Filled:
+    """One attempt: what is kept and what is not, by position; ``short`` when room was the reason."""
+
+    kept: dict[int, Chosen]
+    gone: dict[int, Dropped]
+    warnings: list[PromptWarning]
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """Fills the room, best first."""
+
+    candidates: Sequence[Passage]
+    room: int
+    request: Request
+    meter: Meter
+    quarantine: bool
+
+    def fill(
+        self, *, diverse: bool = False, only: Collection[int] | None = None, others: Mapping[int, Dropped] | None = None
+    ) -> _Filled:
+        """Keep what fits.
+
+        Args:
+            diverse: Pass over what says nearly what is kept already.
+            only: Positions to consider; all when None.
+            others: The account of those that are not considered.
+        """
+        newer = replacements(self.candidates)
+        filled = _Filled({}, {}, [])
+        novelty = Novelty() if diverse else None
+        used = oversized = 0
+        for position, passage in enumerate(self.candidates):
+            if only is not None and position not in only:
+                filled.gone[position] = (others or {}).get(position) or _estimated(passage, "no room left")
+                continue
+            if self.room <= 0 or oversized >= OVERSIZED_TRIES:
+                self._end(filled, position, others)
+                break
+            if self.meter.additive and len(passage.text) > LONGEST_TOKEN * self.room:
+                oversized += 1
+                filled.gone[position] = _estimated(passage, _TOO_LARGE)
+                continue
+            if novelty and novelty.is_redundant(passage.text):
+                filled.gone[position] = _estimated(passage, "room is short, and better sources say nearly the same")
+                continue
+            laid_out = _laid_out(passage, len(filled.kept) + 1, newer[position], self.request)
+            if self.quarantine and laid_out.warnings and passage.trust == "untrusted":
+                filled.gone[position] = _quarantined(passage, laid_out.warnings)
+                filled.warnings += laid_out.warnings
+                continue
+            tokens = self.meter.counter.count(laid_out.text)
+            if used + tokens <= self.room:
+                used += tokens
+                filled.kept[position] = Chosen(passage, laid_out.text, tokens, laid_out.warnings)
+                if novelty:
+                    novelty.add(passage.text)
+            elif tokens > self.room:
+                oversized += 1
+                filled.gone[position] = Dropped(part="evidence", what=passage.id, tokens=tokens, reason=_TOO_LARGE)
+            else:
+                filled.short = True
+                filled.gone[position] = Dropped(part="evidence", what=passage.id, tokens=tokens, reason="no room left")
+                self._end(filled, position + 1, others)
+                break
+        return filled
+
+    def _end(self, filled: _Filled, position: int, others: Mapping[int, Dropped] | None) -> None:
+        """Drop everything from a position on."""
+        for at in range(position, len(self.candidates)):
+            filled.gone[at] = (others or {}).get(at) or _estimated(self.candidates[at], "no room left")
+
+
+def _more_diverse(filling: _Filling, filled: _Filled, redundant: Sequence[int]) -> _Filled:
+    """The room filled again without what is redundant in it, as far as that lets in something else."""
+    diverse = filling.fill(diverse=True)
+    if not diverse.kept.keys() - filled.kept.keys():
+        return filled
+    left = filling.room - sum(chosen.tokens for chosen in diverse.kept.values())
+    back = set(diverse.kept)
+    for position in redundant:
+        if filled.kept[position].tokens <= left:
+            back.add(position)
+            left -= filled.kept[position].tokens
+    found = filling.fill(only=back, others=diverse.gone)
+    found.warnings = diverse.warnings
+    return found
+
+
+def _redundant(kept: Mapping[int, Chosen]) -> list[int]:
+    """Positions of passages that say nearly what those before them say."""
+    novelty = Novelty()
+    found = []
+    for position, chosen in kept.items():
+        if novelty.is_redundant(chosen.passage.text):
+            found.append(position)
         else:
-            dropped.append(Dropped(part="evidence", what=passage.id, tokens=tokens, reason="no room left"))
-            dropped += [_estimated(each, "no room left") for each in candidates[position + 1 :]]
-            break
-    return Selection(tuple(kept), tuple(dropped), tuple(warnings))
+            novelty.add(chosen.passage.text)
+    return found
 
 
 def _candidates(passages: Sequence[Passage | str]) -> tuple[list[Passage], list[Dropped], list[PromptWarning]]:

@@ -15,7 +15,7 @@ class Dropped(Record):
 
     Attributes:
         part: ``evidence`` or ``history``.
-        what: The passage's id, or the role and position of the turn.
+        what: The passage's id, the role and position of the turn, or ``summary``.
     """
 
     part: str
@@ -30,9 +30,10 @@ class Budget(Record):
     Attributes:
         limit: Tokens the model's window holds.
         reserved: Tokens kept free for the answer.
-        parts: Tokens by part (``system``, ``question``, ``evidence``, ``history``, ``overhead``); the sum is ``used``.
-        exact: Whether the counts are the model's own; False means a stated margin was added.
-        encoding: The encoding that counted.
+        parts: Tokens by part (``system``, ``task``, ``question``, ``evidence``, ``history``, ``overhead``, and where
+            there are any ``tools`` and ``margin``); the sum is ``used``.
+        exact: Whether the counts are the model's own; False means that a margin or a bound stands for what is unknown.
+        encoding: The encoding, tokenizer file or server that counted.
     """
 
     limit: int
