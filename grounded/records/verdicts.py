@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from datetime import UTC, date, datetime
+from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
+from grounded.errors import UsageError
 from grounded.records.base import Record, Span
 from grounded.records.documents import Passage, SourceKind, labelled
 from grounded.records.locators import Locator, place_of
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
+HumanVerdict = Literal["supported", "contradicted", "unsupported", "not_a_claim"]
 CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
 Policy = Literal["flag", "strip", "abstain", "repair"]
 """What is done about sentences that are not supported; see ``grounded.verification.policies``."""
@@ -92,6 +95,21 @@ class ClaimPart(Record):
     reason: str = ""
 
 
+class Review(Record):
+    """What a person says of a verdict; it stands beside the verdict and never replaces it.
+
+    Attributes:
+        verdict: What the person holds to be right; the verifier's own when they accept it.
+        by: Who says so.
+        at: When, with a time zone.
+    """
+
+    verdict: HumanVerdict
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    at: AwareDatetime
+
+
 class Claim(Record):
     """One sentence of an answer and what the sources say about it.
 
@@ -104,6 +122,7 @@ class Claim(Record):
         evidence: Best first; both sides when the sources conflict.
         citations: The markers that belong to this sentence.
         reason: Why, in words.
+        reviews: What people said of the verdict, in the order they said it; figures never follow from it.
     """
 
     text: str
@@ -117,6 +136,7 @@ class Claim(Record):
     evidence: tuple[Evidence, ...] = ()
     citations: tuple[Citation, ...] = ()
     reason: str = ""
+    reviews: tuple[Review, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -132,6 +152,18 @@ class Claim(Record):
     def is_supported(self) -> bool:
         """Whether the verdict is ``supported``."""
         return self.verdict == "supported"
+
+    @property
+    def is_partly_supported(self) -> bool:
+        """Whether the claim is not supported although a part of it is; ``parts`` says which."""
+        return not self.is_supported and any(part.verdict == "supported" for part in self.parts)
+
+    @property
+    def neither(self) -> float | None:
+        """Probability that the sources neither support nor contradict it; None while uncalibrated or failed."""
+        if self.support is None or self.contradiction is None:
+            return None
+        return max(0.0, 1.0 - self.support - self.contradiction)
 
 
 class VerifierRef(Record):
@@ -161,6 +193,7 @@ class Report(Record):
         policy: What was to be done about sentences that are not supported.
         original: What was found in the answer as written, when that is not ``text``: a policy changed it, or it is
             withheld.
+        on: The day that decided which sources are in force; None when it is not known.
     """
 
     claims: tuple[Claim, ...]
@@ -175,6 +208,7 @@ class Report(Record):
     text: str
     policy: Policy = "flag"
     original: Report | None = None
+    on: date | None = None
 
     @classmethod
     def of(
@@ -188,6 +222,7 @@ class Report(Record):
         warnings: Iterable[str] = (),
         policy: Policy = "flag",
         original: Report | None = None,
+        on: date | None = None,
     ) -> Report:
         """A report whose figures are computed from its claims."""
         kept, stray = tuple(claims), tuple(stray_citations)
@@ -201,6 +236,7 @@ class Report(Record):
             text=text,
             policy=policy,
             original=original,
+            on=on,
         )
 
     @model_validator(mode="after")
@@ -252,6 +288,74 @@ class Report(Record):
             key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.score or 0.0, claim.span.start),
         )
         return tuple(ranked[:count])
+
+    def review(
+        self,
+        claim: int,
+        *,
+        by: str,
+        reason: str,
+        verdict: HumanVerdict | None = None,
+        at: datetime | None = None,
+    ) -> Report:
+        """This report with what a person says of one verdict; the verdict and all figures stay as they are.
+
+        Args:
+            claim: Place in ``claims``, from 0.
+            by: Who says so.
+            reason: Why, in their words.
+            verdict: What they hold to be right; None accepts what the verifier said.
+            at: When, with a time zone; now by default.
+
+        Raises:
+            UsageError: There is no such claim, a name, reason or time zone is missing, or a failed check is accepted.
+        """
+        if not 0 <= claim < len(self.claims):
+            raise UsageError(f"There is no claim {claim} in a report of {len(self.claims)}.", fix="Count from 0.")
+        judged = self.claims[claim]
+        held = judged.verdict if verdict is None else verdict
+        if held == "check_failed":
+            raise UsageError("A check that failed has no verdict to accept.", fix="Say which verdict is right.")
+        if held not in get_args(HumanVerdict):
+            raise UsageError(f"{held!r} is no verdict.", fix=f"Allowed: {', '.join(get_args(HumanVerdict))}.")
+        if not by.strip() or not reason.strip():
+            raise UsageError("A review needs a name and a reason.")
+        when = at if at is not None else datetime.now(UTC).replace(microsecond=0)
+        if when.tzinfo is None:
+            raise UsageError("The time of a review needs a time zone.", fix="For example datetime.now(UTC).")
+        added = Review(verdict=held, by=by.strip(), reason=reason.strip(), at=when)
+        reviewed = judged.model_copy(update={"reviews": (*judged.reviews, added)})
+        return self.model_copy(update={"claims": (*self.claims[:claim], reviewed, *self.claims[claim + 1 :])})
+
+    def labels(self) -> tuple[tuple[float, bool], ...]:
+        """Raw score and whether a person holds it supported, for each scored claim that was reviewed.
+
+        The last review of a claim counts. What a person calls no claim is left out. Made for calibration.
+        """
+        reviewed = [(claim.score, claim.reviews[-1].verdict) for claim in self.claims if claim.reviews]
+        return tuple(
+            (score, verdict == "supported")
+            for score, verdict in reviewed
+            if score is not None and verdict != "not_a_claim"
+        )
+
+    def explain(self) -> str:
+        """The report in a few plain lines: each claim, its verdict, why, and the evidence that decides."""
+        from grounded.render.plain import report_plain
+
+        return report_plain(self)
+
+    def to_html(self, *, title: str = "Verification report") -> str:
+        """The report as one page for people: no script, nothing loaded from elsewhere, foreign text escaped."""
+        from grounded.render.html import report_html
+
+        return report_html(self, title=title)
+
+    def to_markdown(self, *, title: str = "Verification report") -> str:
+        """The report as Markdown; foreign text is escaped."""
+        from grounded.render.markdown import report_markdown
+
+        return report_markdown(self, title=title)
 
     def _with(self, verdict: Verdict) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.claims if claim.verdict == verdict)

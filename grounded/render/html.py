@@ -1,44 +1,42 @@
-"""A report as one self-contained page: no script, no outside resource, all foreign text escaped."""
+"""A report as one self-contained page: no script, no outside resource, all foreign text escaped.
+
+The answer is the page: each sentence opens in place (``details``) and shows why it got its verdict, so that it works
+with a keyboard, a screen reader, on paper and without JavaScript.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
+from importlib.resources import files
 
-from grounded.records import Citation, Claim, Evidence, Report
-from grounded.render.common import SYMBOLS, WORDS, harmless, pieces, summary
+from grounded.records import Citation, Claim, Evidence, Passage, Report, Verdict
+from grounded.render.common import (
+    CITATION_WORDS,
+    NOTICE,
+    SYMBOLS,
+    WORDS,
+    chances,
+    harmless,
+    headline,
+    outdated,
+    percent,
+    pieces,
+    quote,
+    review_words,
+    scope,
+    standing,
+    verdict_words,
+    why,
+)
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --paper: #ffffff; --line: #d1d9e0;
-  --ok: #116329; --ok-bg: #dafbe1; --bad: #a40e26; --bad-bg: #ffebe9; --open: #7d4e00; --open-bg: #fff4d6;
-  --fail: #5a32a3; --fail-bg: #f1e9ff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --paper: #0d1117; --line: #30363d;
-  --ok: #56d364; --ok-bg: #12301b; --bad: #ff7b72; --bad-bg: #3d1418; --open: #e3b341; --open-bg: #33270a;
-  --fail: #bc8cff; --fail-bg: #271a42; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 52rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; }
-dt { color: var(--soft); } dd { margin: 0; }
-.answer { white-space: pre-wrap; border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; }
-.claim { border-radius: .25rem; padding: .05rem .2rem; color: inherit;
-  text-decoration: none; border-bottom: 2px solid; }
-.claim sup { font-weight: 700; }
-.supported { background: var(--ok-bg); border-color: var(--ok); }
-.supported .verdict, .supported sup { color: var(--ok); }
-.contradicted { background: var(--bad-bg); border-color: var(--bad); }
-.contradicted .verdict, .contradicted sup { color: var(--bad); }
-.unsupported { background: var(--open-bg); border-color: var(--open); border-bottom-style: dashed; }
-.unsupported .verdict, .unsupported sup { color: var(--open); }
-.check_failed { background: var(--fail-bg); border-color: var(--fail); border-bottom-style: dotted; }
-.check_failed .verdict, .check_failed sup { color: var(--fail); }
-details { border: 1px solid var(--line); border-left: .3rem solid;
-  border-radius: .5rem; margin: .5rem 0; padding: .5rem .8rem; }
-details[class] { background: none; } summary { cursor: pointer; } .verdict { font-weight: 700; }
-blockquote { margin: .6rem 0; padding: .2rem .8rem; border-left: 3px solid var(--line); white-space: pre-wrap; }
-.place, .reason, footer { color: var(--soft); font-size: .9rem; }
-"""
+_SOURCES_SHOWN = 200
+_START_CHARACTERS = 200
+_EMPTY_LINES = re.compile(r"\n[ \t]*(?=\n)")
 
 
 def report_html(report: Report, *, title: str = "Verification report") -> str:
@@ -46,85 +44,220 @@ def report_html(report: Report, *, title: str = "Verification report") -> str:
 
     Hostile text in the answer or the sources stays text. Links are made only of http and https addresses.
     """
-    numbers = {id(claim): number for number, claim in enumerate(_checked(report), start=1)}
-    answer = "".join(
-        f"<bdi>{_text(text)}</bdi>" if claim is None else _marked(claim, numbers.get(id(claim)))
-        for text, claim in pieces(report)
-    )
-    figures = "".join(f"<dt>{_text(label)}</dt><dd>{_text(value)}</dd>" for label, value in summary(report))
-    details = "".join(_details(claim, numbers[id(claim)]) for claim in _checked(report))
-    warnings = "".join(f"<li>{_text(warning)}</li>" for warning in report.warnings)
+    page = _Page(report)
+    style = files("grounded.render").joinpath("report.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{_text(title)}</h1>\n"
-        f"<dl>{figures}</dl>\n<h2>Answer</h2>\n"
-        f'<div class="answer" dir="auto">{answer or "<em>empty</em>"}</div>\n'
-        f"<h2>Claims</h2>\n{details or '<p>There is nothing to check.</p>'}\n"
-        f"{_sources(report)}"
-        f"{f'<h2>Warnings</h2><ul>{warnings}</ul>' if warnings else ''}\n</body>\n</html>\n"
+        f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<header>\n<h1>{_text(title)}</h1>\n{_overview(report)}</header>\n<main>\n"
+        f"{page.to_look_at()}{page.answer()}{page.sources()}{_method(report)}</main>\n"
+        "</body>\n</html>\n"
     )
 
 
-def _checked(report: Report) -> Sequence[Claim]:
-    return [claim for claim in report.claims if claim.verdict != "not_a_claim"]
+@dataclass(frozen=True)
+class _Page:
+    """A report with what its parts look up in each other."""
+
+    report: Report
+
+    @cached_property
+    def numbers(self) -> Mapping[int, int]:
+        """The number of a claim, from 1, by identity: equal claims may stand in several places."""
+        return {id(claim): number for number, claim in enumerate(self.report.claims, start=1)}
+
+    @cached_property
+    def passages(self) -> Mapping[str, tuple[int, Passage]]:
+        """The first passage with an id, and its number as markers count it."""
+        found: dict[str, tuple[int, Passage]] = {}
+        for number, passage in enumerate(self.report.passages, start=1):
+            found.setdefault(passage.id, (number, passage))
+        return found
+
+    @cached_property
+    def outdated(self) -> Mapping[str, str]:
+        return outdated(self.report)
+
+    def to_look_at(self) -> str:
+        items = "".join(
+            f'<li class="{claim.verdict}"><a href="#claim-{self.numbers[id(claim)]}">{_foreign(_start(claim))}</a><br>'
+            f"<b>{_verdict(claim)}</b>{_after(': ', why(claim))}</li>\n"
+            for claim in self.report.worst(len(self.report.claims))
+        )
+        return _section("Needs a look", _element('ul class="look"', items))
+
+    def answer(self) -> str:
+        shown = "".join(_foreign(text) if claim is None else self._claim(claim) for text, claim in pieces(self.report))
+        return (
+            '<h2>The answer</h2>\n<p class="soft">Select a sentence to see why it got its verdict.</p>\n'
+            f'<div class="answer" dir="auto">{shown or "<em>empty</em>"}</div>\n'
+            f"{_section('Markers outside the claims', _citations(self.report.stray_citations))}"
+        )
+
+    def _claim(self, claim: Claim) -> str:
+        opened = "" if claim.verdict in ("supported", "not_a_claim") else " open"
+        parts = " has-parts" if claim.parts else ""
+        return (
+            f'<details id="claim-{self.numbers[id(claim)]}" class="claim {claim.verdict}"{opened}>'
+            f'<summary><span class="said{parts}">{_said(claim)}</span> {_tag(claim)}</summary>'
+            f'<div class="why">{self._why(claim)}</div></details>'
+        )
+
+    def _why(self, claim: Claim) -> str:
+        parts = "".join(
+            f'<li class="{part.verdict}"><b>{SYMBOLS[part.verdict]} {WORDS[part.verdict]}</b>: {_foreign(part.text)}'
+            f"{_after(' – ', part.reason)}</li>"
+            for part in claim.parts
+        )
+        reason = "" if claim.is_partly_supported else claim.reason
+        facts = " · ".join(filter(None, (f"claim {self.numbers[id(claim)]}", chances(claim))))
+        reviews = "".join(f"<li>{_foreign(review_words(review, claim))}</li>" for review in claim.reviews)
+        return (
+            f"<p><b>{_verdict(claim)}</b>{_after(': ', reason)}</p>{_element('ul', parts)}"
+            f"{''.join(self._evidence(each, claim) for each in claim.evidence)}{_citations(claim.citations)}"
+            f"{_element(_SOFT, _text(facts))}{_element('ul', reviews)}"
+        )
+
+    def _evidence(self, evidence: Evidence, claim: Claim) -> str:
+        number, passage = self.passages.get(evidence.passage_id, (0, None))
+        shown = quote(evidence, passage)
+        tone: Verdict = "supported" if evidence.relation == "supports" else "contradicted"
+        where = (
+            f"source {number}" if number else "",
+            f"characters {evidence.span.start}–{evidence.span.end}",
+            standing(evidence, claim, self.outdated),
+        )
+        return (
+            f'<figure class="evidence {tone}"><blockquote dir="auto">{_element("span", _lines(shown.before))}'
+            f"<mark>{_lines(shown.text)}</mark>{_element('span', _lines(shown.after))}</blockquote>"
+            f"<figcaption><b>{SYMBOLS[tone]} {evidence.relation}</b>: {_place(evidence.place(), evidence.uri)}"
+            f"{''.join(_after(' · ', each) for each in where)}</figcaption></figure>"
+        )
+
+    def sources(self) -> str:
+        used = {evidence.passage_id for claim in self.report.claims for evidence in claim.evidence}
+        items = "".join(
+            f"<li>{_place(passage.place(), passage.uri)}{_after(' · ', self.outdated.get(passage.id, ''))}"
+            f"{'' if passage.id in used else _after(' · ', 'not used as evidence')}</li>\n"
+            for passage in self.report.passages[:_SOURCES_SHOWN]
+        )
+        more = len(self.report.passages) - _SOURCES_SHOWN
+        rest = f"<p>and {more} more</p>" if more > 0 else ""
+        return _section("Sources", (_element("ol", items) or "<p>none</p>") + rest)
 
 
-def _marked(claim: Claim, number: int | None) -> str:
-    if number is None:
-        return f"<bdi>{_text(claim.text)}</bdi>"
-    label = f"{SYMBOLS[claim.verdict]}{number}"
+def _overview(report: Report) -> str:
+    counted = {verdict: sum(claim.verdict == verdict for claim in report.claims) for verdict in WORDS}
+    found = [(verdict, count) for verdict, count in counted.items() if count]
+    bar = "".join(
+        f'<span class="{verdict}" style="flex:{count}"></span>' for verdict, count in found if verdict != "not_a_claim"
+    )
+    tally = "".join(
+        f'<li class="{verdict}"><b>{SYMBOLS[verdict]} {count}</b> {WORDS[verdict]}</li>' for verdict, count in found
+    )
+    figures = (
+        ("Groundedness", report.groundedness),
+        ("Citation precision", report.citation_precision),
+        ("Citation recall", report.citation_recall if report.citations else None),
+    )
+    shown = "".join(
+        f"<div><dt>{label}</dt><dd>{percent(value)}</dd></div>" for label, value in figures if value is not None
+    )
+    incomplete = "" if report.complete else " It is incomplete: a check failed."
+    warnings = "".join(f"<li><b>Warning:</b> {_foreign(warning)}</li>" for warning in report.warnings)
     return (
-        f'<a class="claim {claim.verdict}" href="#claim-{number}" title="{WORDS[claim.verdict]}">'
-        f"<bdi>{_text(claim.text)}</bdi><sup>{label}</sup></a>"
+        f'<p class="headline">{_text(headline(report))}</p>\n{_element(_BAR, bar)}\n'
+        f"{_element(_TALLY, tally)}\n{_element(_FIGURES, shown)}\n"
+        f'<p class="soft">{_text(scope(report) + incomplete)}</p>\n{_element(_WARNINGS, warnings)}'
+        f'<p class="note">{_text(NOTICE)}</p>\n'
     )
 
 
-def _details(claim: Claim, number: int) -> str:
-    opened = "" if claim.verdict == "supported" else " open"
-    conflict = " (sources disagree)" if claim.conflict else ""
-    parts = "".join(
-        f"<li>{SYMBOLS[part.verdict]} {WORDS[part.verdict]}: <bdi>{_text(part.text)}</bdi></li>" for part in claim.parts
-    )
-    return (
-        f'<details id="claim-{number}" class="{claim.verdict}"{opened}><summary>'
-        f'<span class="verdict">{SYMBOLS[claim.verdict]} {number}. {WORDS[claim.verdict]}{conflict}</span> '
-        f"<bdi>{_text(claim.text)}</bdi></summary>"
-        f'<p class="reason">{_text(claim.reason)}</p>{f"<ul>{parts}</ul>" if parts else ""}'
-        f"{''.join(map(_evidence, claim.evidence))}{_citations(claim.citations)}</details>\n"
-    )
+_SOFT = 'p class="soft"'
+_BAR = 'div class="bar" aria-hidden="true"'
+_TALLY = 'ul class="tally"'
+_FIGURES = 'dl class="figures"'
+_WARNINGS = 'ul class="note" aria-label="Warnings"'
 
 
-def _evidence(evidence: Evidence) -> str:
-    return (
-        f"<blockquote><bdi>{_text(evidence.text)}</bdi></blockquote>"
-        f'<p class="place">{evidence.relation} · {_place(evidence.place(), evidence.uri)} · '
-        f"characters {evidence.span.start}–{evidence.span.end}</p>"
+def _method(report: Report) -> str:
+    verifier = report.verifier
+    arguments = json.dumps(verifier.arguments, ensure_ascii=False, default=str) if verifier.arguments else "none"
+    facts = (
+        ("Verifier", f"{verifier.name} {verifier.version}"),
+        ("Settings", arguments),
+        ("Numbers", "calibrated probabilities" if verifier.calibrated else "raw scores, not probabilities"),
+        ("Sources in force on", report.on.isoformat() if report.on else "not recorded"),
     )
+    shown = "".join(f"<dt>{label}</dt><dd>{_foreign(value)}</dd>" for label, value in facts)
+    return _section("How it was checked", _element('dl class="facts"', shown))
+
+
+def _said(claim: Claim) -> str:
+    """The text of a claim, its parts marked with verdicts of their own."""
+    shown, position = [], claim.span.start
+    for part in sorted(claim.parts, key=lambda part: part.span.start):
+        if part.span.start < position or part.span.end > claim.span.end:
+            continue
+        shown.append(_foreign(claim.text[position - claim.span.start : part.span.start - claim.span.start]))
+        shown.append(f'<span class="part {part.verdict}">{_foreign(part.text)}</span>')
+        position = part.span.end
+    shown.append(_foreign(claim.text[position - claim.span.start :]))
+    return "".join(shown)
+
+
+def _tag(claim: Claim) -> str:
+    doubted = claim.reviews and claim.reviews[-1].verdict != claim.verdict
+    return f'<span class="tag">{_verdict(claim)}{" · rejected in review" if doubted else ""}</span>'
+
+
+def _verdict(claim: Claim) -> str:
+    return f"{SYMBOLS[claim.verdict]} {verdict_words(claim)}"
+
+
+def _start(claim: Claim) -> str:
+    return claim.text if len(claim.text) <= _START_CHARACTERS else claim.text[:_START_CHARACTERS] + "…"
 
 
 def _citations(citations: Iterable[Citation]) -> str:
-    shown = "".join(
-        f"<li><bdi>{_text(citation.marker)}</bdi> {citation.status.replace('_', ' ')}"
-        f"{f': <bdi>{_text(citation.title)}</bdi>' if citation.title else ''}</li>"
-        for citation in citations
+    items = "".join(
+        f"<li>{_foreign(each.marker)} {CITATION_WORDS[each.status]}{_after(' · ', each.title)}</li>"
+        for each in citations
     )
-    return f'<ul class="place">{shown}</ul>' if shown else ""
-
-
-def _sources(report: Report) -> str:
-    items = "".join(f"<li>{_place(passage.place(), passage.uri)}</li>" for passage in report.passages[:200])
-    more = len(report.passages) - 200
-    rest = f"<p>and {more} more</p>" if more > 0 else ""
-    return f"<h2>Sources</h2><ol>{items}</ol>{rest}\n" if items else "<h2>Sources</h2><p>none</p>\n"
+    return _element('ul class="citations"', items)
 
 
 def _place(place: str, uri: str) -> str:
-    shown = f"<bdi>{_text(place or uri)}</bdi>"
+    shown = _foreign(place or uri)
     if uri.lower().startswith(("http://", "https://")):
         return f'<a href="{_text(uri)}" rel="noreferrer noopener">{shown}</a>'
     return shown
+
+
+def _section(heading: str, content: str) -> str:
+    return f"<section>\n<h2>{heading}</h2>\n{content}\n</section>\n" if content else ""
+
+
+def _element(opening: str, content: str) -> str:
+    """An element, or nothing when it would be empty."""
+    return f"<{opening}>{content}</{opening.partition(' ')[0]}>" if content else ""
+
+
+def _after(separator: str, text: str) -> str:
+    """Foreign text behind a separator of ours; nothing when there is none."""
+    return f"{separator}{_foreign(text)}" if text else ""
+
+
+def _foreign(text: str) -> str:
+    """Text from outside: escaped, and its writing direction kept to itself."""
+    return f"<bdi>{_text(text)}</bdi>" if text else ""
+
+
+def _lines(text: str) -> str:
+    """Escaped text of a source without its empty lines."""
+    return _EMPTY_LINES.sub("", _text(text))
 
 
 def _text(text: str) -> str:

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
-from grounded.records import Claim, Report
-from grounded.render.common import SYMBOLS, WORDS, on_one_line, summary
+from grounded.records import Citation, Claim, Report
+from grounded.render.common import (
+    CITATION_WORDS,
+    NOTICE,
+    SYMBOLS,
+    WORDS,
+    chances,
+    headline,
+    on_one_line,
+    outdated,
+    review_words,
+    scope,
+    standing,
+    summary,
+    verdict_words,
+    why,
+)
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&-])|(?<=\d)(\.)(?=\s)|(:)(?=//)|(?<=\bwww)(\.)")
 
 
 def report_markdown(report: Report, *, title: str = "Verification report") -> str:
-    """The report as a Markdown document: figures, then each claim with its verdict, evidence and citations."""
-    lines = [f"# {_text(title)}", ""]
+    """The report as a Markdown document: figures, then each claim with its verdict, evidence, citations, reviews."""
+    lines = [f"# {_text(title)}", "", f"**{_text(headline(report))}**", ""]
     lines += [f"- **{_text(label)}:** {_text(value)}" for label, value in summary(report)]
     lines += [f"- **Warning:** {_text(warning)}" for warning in report.warnings]
-    checked = [claim for claim in report.claims if claim.verdict != "not_a_claim"]
-    lines += ["", "## Claims", ""]
-    for number, claim in enumerate(checked, start=1):
-        lines += _claim(claim, number)
-    if not checked:
+    lines += ["", _text(scope(report)), "", f"> {NOTICE}", "", "## Claims", ""]
+    old = outdated(report)
+    for number, claim in enumerate(report.claims, start=1):
+        lines += _claim(claim, number, old)
+    if not report.claims:
         lines += ["There is nothing to check.", ""]
+    strays = _citations(report.stray_citations)
+    lines += ["## Markers outside the claims", "", *strays, ""] if strays else []
     lines += ["## Sources", ""]
-    lines += [f"{number}. {_text(passage.place())}" for number, passage in enumerate(report.passages, start=1)]
+    for number, passage in enumerate(report.passages, start=1):
+        why_not = f": {_text(old[passage.id])}" if passage.id in old else ""
+        lines.append(f"{number}. {_text(passage.place())}{why_not}")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _claim(claim: Claim, number: int) -> list[str]:
-    conflict = " (sources disagree)" if claim.conflict else ""
-    lines = [f"### {number}. {SYMBOLS[claim.verdict]} {WORDS[claim.verdict]}{conflict}", "", _text(claim.text), ""]
-    if claim.reason:
-        lines += [f"*{_text(claim.reason)}*", ""]
+def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
+    lines = [f"### {number}. {SYMBOLS[claim.verdict]} {verdict_words(claim)}", "", _text(claim.text), ""]
+    if why(claim):
+        lines += [f"*{_text(why(claim))}*", ""]
     lines += [f"- {SYMBOLS[part.verdict]} {WORDS[part.verdict]}: {_text(part.text)}" for part in claim.parts]
+    lines += [""] if claim.parts else []
     for evidence in claim.evidence:
-        lines += [f"> {_text(evidence.text)}", ">", f"> {evidence.relation}: {_text(evidence.place())}", ""]
-    lines += [f"- {_text(c.marker)}: {c.status.replace('_', ' ')}" for c in claim.citations]
-    return [*lines, ""] if lines[-1] else lines
+        where = ", ".join(filter(None, (evidence.place() or evidence.uri, standing(evidence, claim, old))))
+        lines += [f"> {_text(evidence.text)}", ">", f"> {evidence.relation}: {_text(where)}", ""]
+    notes = [*_citations(claim.citations), *(f"- {_text(review_words(review, claim))}" for review in claim.reviews)]
+    notes += [f"- {chances(claim)}"] if claim.support is not None else []
+    return [*lines, *notes, ""] if notes else lines
+
+
+def _citations(citations: Iterable[Citation]) -> list[str]:
+    return [
+        f"- {_text(each.marker)} {CITATION_WORDS[each.status]}{f' ({_text(each.title)})' if each.title else ''}"
+        for each in citations
+    ]
 
 
 def _text(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from grounded.records import Answer, Citation, Claim, Evidence, Passage, Prompt, Report, Verdict
-from grounded.render.common import SYMBOLS, WORDS, counts, harmless, on_one_line, pieces, summary
+from grounded.render.common import (
+    CITATION_WORDS,
+    SYMBOLS,
+    WORDS,
+    counts,
+    harmless,
+    on_one_line,
+    outdated,
+    pieces,
+    review_words,
+    standing,
+    summary,
+    verdict_words,
+    why,
+)
 
 STYLES: dict[Verdict, str] = {
     "supported": "green",
@@ -23,6 +37,7 @@ STYLES: dict[Verdict, str] = {
     "not_a_claim": "",
 }
 _QUOTE_WIDTH = 400
+_NONE: Mapping[str, str] = {}
 
 
 def verdict_label(verdict: Verdict) -> Text:
@@ -43,19 +58,22 @@ def answer_text(report: Report) -> Text:
     return shown
 
 
-def claim_terminal(claim: Claim) -> RenderableType:
-    """One claim: verdict, text, reason, parts and evidence."""
-    head = verdict_label(claim.verdict)
-    if claim.conflict:
-        head.append(" (sources disagree)", style="bold")
-    head.append("  ")
+def claim_terminal(claim: Claim, old: Mapping[str, str] = _NONE) -> RenderableType:
+    """One claim: verdict, text, reason, parts, evidence and reviews.
+
+    Args:
+        claim: The claim.
+        old: Why passages are out of force, by id.
+    """
+    head = Text(f"{SYMBOLS[claim.verdict]} {verdict_words(claim)}  ", style=STYLES[claim.verdict])
     head.append(on_one_line(claim.text), style="")
     below: list[RenderableType] = [
         Text.assemble(verdict_label(part.verdict), "  ", on_one_line(part.text)) for part in claim.parts
     ]
-    if claim.reason and claim.verdict not in ("not_a_claim",):
-        below.append(Text(on_one_line(claim.reason), style="italic"))
-    below.extend(_evidence(evidence) for evidence in claim.evidence)
+    if why(claim) and claim.verdict != "not_a_claim":
+        below.append(Text(on_one_line(why(claim)), style="italic"))
+    below.extend(_evidence(evidence, standing(evidence, claim, old)) for evidence in claim.evidence)
+    below.extend(Text(on_one_line(review_words(review, claim)), style="cyan") for review in claim.reviews)
     return Group(head, Padding(Group(*below), (0, 0, 0, 4))) if below else head
 
 
@@ -67,15 +85,16 @@ def citations_terminal(citations: Iterable[Citation]) -> RenderableType:
         for evidence in citation.evidence[:1]:
             shown = Text.assemble(on_one_line(evidence.place()), "\n", Text(_quote(evidence.text), style="dim"))
         style = "green" if citation.status == "correct" else "yellow"
-        table.add_row(Text(on_one_line(citation.marker)), Text(citation.status.replace("_", " "), style=style), shown)
+        table.add_row(Text(on_one_line(citation.marker)), Text(CITATION_WORDS[citation.status], style=style), shown)
     return table
 
 
 def report_terminal(report: Report) -> RenderableType:
     """A whole report: the answer, what is wrong with it and why, the citations, the figures."""
     parts: list[RenderableType] = [answer_text(report), Text()]
-    worst = report.worst(len(report.claims))
-    parts.extend(claim_terminal(claim) for claim in worst)
+    worst, old = report.worst(len(report.claims)), outdated(report)
+    reviewed = [claim for claim in report.claims if claim.reviews and claim not in worst]
+    parts.extend(claim_terminal(claim, old) for claim in (*worst, *reviewed))
     if worst:
         parts.append(Text())
     if report.citations:
@@ -97,8 +116,8 @@ def _said(answer: Answer) -> list[RenderableType]:
         return [Text(f"⊘ {harmless(answer.text)}", style="yellow")]
     if answer.report is None:
         return [Text(harmless(answer.text))]
-    worst = answer.report.worst(len(answer.report.claims))
-    claims = [Padding(claim_terminal(claim), (0, 0, 0, 2)) for claim in worst]
+    worst, old = answer.report.worst(len(answer.report.claims)), outdated(answer.report)
+    claims = [Padding(claim_terminal(claim, old), (0, 0, 0, 2)) for claim in worst]
     citations = [Padding(_citation(citation), (0, 0, 0, 2)) for citation in answer.citations]
     return [answer_text(answer.report), *claims, *citations]
 
@@ -148,12 +167,13 @@ def prompt_terminal(prompt: Prompt) -> RenderableType:
     return Group(*parts)
 
 
-def _evidence(evidence: Evidence) -> RenderableType:
+def _evidence(evidence: Evidence, force: str) -> RenderableType:
     style = "green" if evidence.relation == "supports" else "red"
+    where = ", ".join(filter(None, (evidence.place(), force)))
     return Text.assemble(
         (f"{evidence.relation}  ", style),
         (f"“{_quote(evidence.text)}”", ""),
-        ("  " + on_one_line(evidence.place()), "dim"),
+        ("  " + on_one_line(where), "dim"),
     )
 
 

@@ -139,7 +139,8 @@ class Prepared:
         self._question = question
         self._reference_date = reference_date
         self._index = WindowIndex.of(self.passages)
-        self._outdated: Mapping[int, str] = out_of_force(self.passages, reference_date or date.today())
+        self._on = reference_date or date.today()
+        self._outdated: Mapping[int, str] = out_of_force(self.passages, self._on)
         self._titles = frozenset(
             name for passage in self.passages for name in (passage.title, passage.uri, passage.place()) if name
         )
@@ -183,6 +184,7 @@ class Prepared:
             verifier=self._ref(),
             stray_citations=citations(stray, self.passages, supporting=None),
             warnings=warnings,
+            on=self._on,
         )
 
     def report(self, answer: str, known: Known | None = None) -> Report:

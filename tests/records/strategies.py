@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from hypothesis import strategies as st
 
 from grounded.records import (
@@ -12,6 +14,7 @@ from grounded.records import (
     Locator,
     Passage,
     Report,
+    Review,
     Span,
     Verdict,
     VerifierRef,
@@ -85,6 +88,11 @@ def citations(draw: st.DrawFn) -> Citation:
     )
 
 
+def reviews() -> st.SearchStrategy[Review]:
+    held = st.sampled_from(["supported", "contradicted", "unsupported", "not_a_claim"])
+    return st.builds(Review, verdict=held, by=KEYS, reason=KEYS, at=st.datetimes(timezones=st.just(UTC)))
+
+
 @st.composite
 def claims(draw: st.DrawFn, *, start: int = 0, text: str | None = None) -> Claim:
     sentence = draw(TEXT) if text is None else text
@@ -104,6 +112,7 @@ def claims(draw: st.DrawFn, *, start: int = 0, text: str | None = None) -> Claim
         parts=parts,
         evidence=tuple(draw(st.lists(evidence(), max_size=2))),
         citations=tuple(draw(st.lists(citations(), max_size=2))),
+        reviews=tuple(draw(st.lists(reviews(), max_size=2))),
     )
 
 
@@ -121,4 +130,5 @@ def reports(draw: st.DrawFn) -> Report:
         verifier=VerifierRef(name="test", version="1", arguments={"threshold": 0.5}),
         stray_citations=draw(st.lists(citations(), max_size=1)),
         warnings=draw(st.lists(TEXT, max_size=1)),
+        on=draw(st.none() | st.dates()),
     )

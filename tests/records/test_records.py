@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grounded.errors import SchemaError
+from grounded.errors import SchemaError, UsageError
 from grounded.records import (
     Answer,
     Budget,
@@ -17,6 +18,7 @@ from grounded.records import (
     ClaimPart,
     Document,
     GeneratorRef,
+    HumanVerdict,
     IngestReport,
     Locator,
     Message,
@@ -188,6 +190,88 @@ def test_a_failed_check_has_no_probability() -> None:
 def test_worst_names_what_needs_a_look_first() -> None:
     found = report(claim("unsupported"), claim("supported"), claim("contradicted"), claim("check_failed"))
     assert [each.verdict for each in found.worst(5)] == ["contradicted", "check_failed", "unsupported"]
+
+
+# Reviews
+
+
+def scored(verdict: Verdict, score: float | None) -> Claim:
+    return claim(verdict).model_copy(update={"score": score})
+
+
+def test_a_review_stands_beside_the_verdict_and_changes_no_figure() -> None:
+    before = report(scored("supported", 0.9), scored("unsupported", 0.2))
+    after = before.review(0, verdict="unsupported", by=" Ana ", reason="The source is a draft.")
+    (review,) = after.claims[0].reviews
+    assert (review.verdict, review.by, review.at.tzinfo) == ("unsupported", "Ana", UTC)
+    assert after.claims[0].verdict == "supported"
+    figures = {"groundedness", "complete", "citation_precision", "citation_recall"}
+    assert before.model_dump(include=figures) == after.model_dump(include=figures)
+    assert before.claims[0].reviews == ()
+    assert Report.from_json(after.to_json()) == after
+
+
+_HELD: list[tuple[int, HumanVerdict | None]] = [
+    (0, None),
+    (1, None),
+    (1, "supported"),
+    (2, None),
+    (3, "not_a_claim"),
+    (4, "supported"),
+]
+
+
+def test_labels_pair_raw_scores_with_what_people_held_last() -> None:
+    found = report(
+        scored("supported", 0.9),
+        scored("unsupported", 0.2),
+        scored("contradicted", 0.3),
+        scored("supported", 0.8),
+        scored("check_failed", None),
+        scored("supported", 0.7),
+    )
+    assert found.labels() == ()
+    for number, held in _HELD:
+        found = found.review(number, verdict=held, by="Ana", reason="Read it.", at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert found.labels() == ((0.9, True), (0.2, True), (0.3, False))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"claim": 2},
+        {"claim": -1},
+        {"claim": 1},
+        {"verdict": "check_failed"},
+        {"verdict": "maybe"},
+        {"by": " "},
+        {"reason": ""},
+        {"at": datetime(2026, 1, 1)},
+    ],
+)
+def test_a_review_that_says_too_little_is_refused(arguments: dict[str, Any]) -> None:
+    found = report(scored("supported", 0.9), scored("check_failed", None))
+    with pytest.raises(UsageError):
+        found.review(**{"claim": 0, "by": "Ana", "reason": "Read it.", **arguments})
+
+
+def test_a_claim_knows_whether_it_is_right_in_part() -> None:
+    part = ClaimPart(text="", span=Span(start=0, end=0), verdict="supported")
+    other = part.model_copy(update={"verdict": "unsupported"})
+    mixed = Claim(text="", span=Span(start=0, end=0), verdict="unsupported", parts=(part, other))
+    assert mixed.is_partly_supported
+    assert not Claim(text="", span=Span(start=0, end=0), verdict="unsupported", parts=(other,)).is_partly_supported
+    assert not Claim(text="", span=Span(start=0, end=0), verdict="supported", parts=(part,)).is_partly_supported
+
+
+@given(make.FRACTIONS, make.FRACTIONS)
+def test_what_is_neither_is_a_probability(support: float, contradiction: float) -> None:
+    judged = Claim(
+        text="", span=Span(start=0, end=0), verdict="supported", support=support, contradiction=contradiction
+    )
+    assert judged.neither is not None
+    assert 0 <= judged.neither <= 1
+    assert claim("supported").neither is None
 
 
 # Identity and places

@@ -1,0 +1,58 @@
+"""A report in a few plain lines, for logs, tickets and terminals without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grounded.records import Claim, Evidence, Report
+from grounded.render.common import (
+    CITATION_WORDS,
+    NOTICE,
+    SYMBOLS,
+    deciding,
+    headline,
+    on_one_line,
+    outdated,
+    percent,
+    review_words,
+    scope,
+    standing,
+    verdict_words,
+    why,
+)
+
+_QUOTE_CHARACTERS = 240
+
+
+def report_plain(report: Report) -> str:
+    """Each claim with its verdict, why, and the evidence that decides; numbers count ``report.claims`` from 1."""
+    old = outdated(report)
+    figure = "" if report.groundedness is None else f" Groundedness {percent(report.groundedness)}."
+    lines = [headline(report) + figure, ""]
+    for number, claim in enumerate(report.claims, start=1):
+        lines += _claim(claim, number, old)
+    lines += [f"Marker {on_one_line(each.marker)}: {CITATION_WORDS[each.status]}." for each in report.stray_citations]
+    lines += [f"Warning: {on_one_line(warning)}" for warning in report.warnings]
+    lines += [on_one_line(scope(report)), NOTICE]
+    return "\n".join(lines)
+
+
+def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
+    lines = [f"{number}. {SYMBOLS[claim.verdict]} {verdict_words(claim)}: {_cut(claim.text)}"]
+    if why(claim):
+        lines.append(f"   why: {on_one_line(why(claim))}")
+    lines += [f"   {_evidence(evidence, claim, old)}" for evidence in deciding(claim)]
+    wrong = [each for each in claim.citations if each.status not in ("correct", "unchecked")]
+    lines += [f"   marker {on_one_line(each.marker)}: {CITATION_WORDS[each.status]}" for each in wrong]
+    lines += [f"   {on_one_line(review_words(review, claim))}" for review in claim.reviews]
+    return [*lines, ""]
+
+
+def _evidence(evidence: Evidence, claim: Claim, old: Mapping[str, str]) -> str:
+    where = ", ".join(filter(None, (evidence.place() or evidence.uri, standing(evidence, claim, old))))
+    return f"{evidence.relation}: “{_cut(evidence.text)}” ({on_one_line(where)})"
+
+
+def _cut(text: str) -> str:
+    line = on_one_line(text)
+    return line if len(line) <= _QUOTE_CHARACTERS else line[: _QUOTE_CHARACTERS - 1] + "…"
