@@ -38,6 +38,7 @@ def verify(
         str | None, typer.Option(help="Who rewrites under the policy repair: ollama:NAME or the like.")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page as well.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown.")] = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -51,6 +52,8 @@ def verify(
 
     del verbose  # its callback has set the level
     output = output_of(context, None, json)
+    if output.as_json and markdown:
+        raise UsageError("The report can be printed as JSON or as Markdown, not as both.", fix="Drop one of them.")
     sources, unread = _sources(against or [], prompt)
     reference = date.date() if date else None
     report = check(
@@ -64,12 +67,13 @@ def verify(
     problems = [*unread, *_nothing_said(report)]
     report = report.model_copy(update={"warnings": (*report.warnings, *problems)})
     if html is not None:
-        from grounded.render.html import report_html
+        html.write_text(report.to_html(), encoding="utf-8")
+    if markdown:
+        sys.stdout.write(report.to_markdown())
+    else:
+        from grounded.render.terminal import report_terminal
 
-        html.write_text(report_html(report), encoding="utf-8")
-    from grounded.render.terminal import report_terminal
-
-    output.show(report, report_terminal(report))
+        output.show(report, report_terminal(report))
     for problem in problems:
         output.side.print(problem, style="bold red", markup=False)
     if report.groundedness is None and not report.is_withheld and not problems:

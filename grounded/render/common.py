@@ -149,8 +149,10 @@ def chances(claim: Claim) -> str:
 
 def review_words(review: Review, claim: Claim) -> str:
     """What a person said of a verdict: accepted or rejected, who, when, why."""
-    said = "accepted" if review.verdict == claim.verdict else f"rejected, held to be {WORDS[review.verdict]}"
-    return f"{said} by {review.by} on {review.at.date().isoformat()}: {review.reason}"
+    by = f"by {review.by} on {review.at.date().isoformat()}"
+    if review.verdict == claim.verdict:
+        return f"accepted {by}: {review.reason}"
+    return f"rejected {by}, should be {WORDS[review.verdict]}: {review.reason}"
 
 
 def headline(report: Report) -> str:

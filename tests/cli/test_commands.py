@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from grounded import Answer, IngestReport, Passage, Prompt, Report
+from grounded import Answer, IngestReport, Passage, Prompt, Report, verify
 from grounded.cli import exits
 from grounded.demo import handbook
 from grounded.records import Status
@@ -45,7 +45,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = run("--help", folder=tmp_path).stdout
-    for command in ("demo", "ingest", "search", "prompt", "ask", "verify", "templates", "status", "doctor"):
+    for command in ("demo", "ingest", "search", "prompt", "ask", "verify", "review", "templates", "status", "doctor"):
         assert command in shown
 
 
@@ -119,6 +119,27 @@ def test_verify_against_a_saved_prompt_and_as_a_page(shop: Path) -> None:
     assert "Express delivery" in (shop / "report.html").read_text("utf-8")
 
 
+def test_verify_prints_markdown(tmp_path: Path) -> None:
+    (tmp_path / "source.txt").write_text("The fee is 12 euros.\n")
+    done = run("verify", "-", "--against", "source.txt", "--markdown", folder=tmp_path, stdin="The fee is 9 euros.")
+    assert done.returncode == exits.UNSUPPORTED_CONTENT
+    assert done.stdout.startswith("# Verification report\n")
+    assert "### 1. ✗ contradicted" in done.stdout
+
+
+def test_a_person_may_review_a_saved_report(tmp_path: Path) -> None:
+    place = tmp_path / "report.json"
+    place.write_text(verify("The fee is 9 euros.", ["The fee is 12 euros."]).to_json(), encoding="utf-8")
+    said = ("--claim", "1", "--verdict", "supported", "--by", "Ana", "--reason", "An older order.")
+    done = run("review", "report.json", *said, folder=tmp_path)
+    assert done.returncode == exits.OK, done.stderr
+    assert "contradicted" in done.stdout
+    assert "rejected by Ana" in done.stdout
+    (review,) = Report.from_json(place.read_bytes()).claims[0].reviews
+    assert (review.verdict, review.by, review.reason) == ("supported", "Ana", "An older order.")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
 def test_templates_can_be_listed_and_shown(tmp_path: Path) -> None:
     assert "core/qa" in run("templates", "list", folder=tmp_path).stdout
     assert "source" in run("templates", "show", "core/qa", folder=tmp_path).stdout.lower()
@@ -177,6 +198,8 @@ def test_project_settings_are_found_upwards(shop: Path) -> None:
         (("ask", "q?", "--llm", "carrier-pigeon:x", "--kb", "KB"), exits.USAGE, "ollama"),
         (("verify", "missing.txt", "--against", "."), exits.USAGE, "missing.txt"),
         (("verify", "-"), exits.USAGE, "--against"),
+        (("verify", "-", "--json", "--markdown"), exits.USAGE, "not as both"),
+        (("review", "missing.json"), exits.USAGE, "missing.json"),
         (("no-such-command",), exits.USAGE, "no-such-command"),
     ],
 )

@@ -208,7 +208,7 @@ def test_reviews_are_shown_beside_the_verdict(form: Callable[[Report], str]) -> 
         disputed().review(0, verdict="supported", by="Ana", reason="Old orders.", at=datetime(2026, 6, 1, tzinfo=UTC))
     )
     assert "contradicted" in output
-    assert "rejected, held to be supported by Ana on 2026-06-01: Old orders." in output
+    assert "rejected by Ana on 2026-06-01, should be supported: Old orders." in output
 
 
 @form
