@@ -157,6 +157,8 @@ def review_words(review: Review, claim: Claim) -> str:
 
 def headline(report: Report) -> str:
     """What was found, in one sentence."""
+    if report.is_withheld:
+        return "The answer is withheld."
     checked = [claim.verdict for claim in report.claims if claim.verdict != "not_a_claim"]
     if not checked:
         return "Nothing in this answer could be checked." if report.text.strip() else "The answer is empty."
@@ -185,6 +187,14 @@ def _said_of(count: int, verdict: Verdict) -> str:
 def _joined(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def changed(report: Report) -> str:
+    """That a policy returned another text than was written; empty when it did not."""
+    if report.original is None:
+        return ""
+    said = "withheld" if report.is_withheld else "changed"
+    return f"The policy {report.policy} {said} the answer. As it was written: {headline(report.original)}"
 
 
 def scope(report: Report) -> str:

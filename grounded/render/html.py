@@ -21,6 +21,7 @@ from grounded.render.common import (
     SYMBOLS,
     WORDS,
     chances,
+    changed,
     harmless,
     headline,
     outdated,
@@ -44,7 +45,9 @@ def report_html(report: Report, *, title: str = "Verification report") -> str:
 
     Hostile text in the answer or the sources stays text. Links are made only of http and https addresses.
     """
-    page = _Page(report)
+    shown = _Page(report)
+    written = _Page(report.original, prefix="written-") if report.original is not None else None
+    look, more = (written or shown).to_look_at(), written.answer("The answer as it was written") if written else ""
     style = files("grounded.render").joinpath("report.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -52,7 +55,7 @@ def report_html(report: Report, *, title: str = "Verification report") -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f"<header>\n<h1>{_text(title)}</h1>\n{_overview(report)}</header>\n<main>\n"
-        f"{page.to_look_at()}{page.answer()}{page.sources()}{_method(report)}</main>\n"
+        f"{look}{shown.answer('The answer')}{more}{shown.sources()}{_method(report)}</main>\n"
         "</body>\n</html>\n"
     )
 
@@ -62,6 +65,7 @@ class _Page:
     """A report with what its parts look up in each other."""
 
     report: Report
+    prefix: str = ""
 
     @cached_property
     def numbers(self) -> Mapping[int, int]:
@@ -82,25 +86,28 @@ class _Page:
 
     def to_look_at(self) -> str:
         items = "".join(
-            f'<li class="{claim.verdict}"><a href="#claim-{self.numbers[id(claim)]}">{_foreign(_start(claim))}</a><br>'
+            f'<li class="{claim.verdict}"><a href="#{self._anchor(claim)}">{_foreign(_start(claim))}</a><br>'
             f"<b>{_verdict(claim)}</b>{_after(': ', why(claim))}</li>\n"
             for claim in self.report.worst(len(self.report.claims))
         )
         return _section("Needs a look", _element('ul class="look"', items))
 
-    def answer(self) -> str:
+    def answer(self, heading: str) -> str:
         shown = "".join(_foreign(text) if claim is None else self._claim(claim) for text, claim in pieces(self.report))
         return (
-            '<h2>The answer</h2>\n<p class="soft">Select a sentence to see why it got its verdict.</p>\n'
+            f'<h2>{heading}</h2>\n<p class="soft">Select a sentence to see why it got its verdict.</p>\n'
             f'<div class="answer" dir="auto">{shown or "<em>empty</em>"}</div>\n'
             f"{_section('Markers outside the claims', _citations(self.report.stray_citations))}"
         )
+
+    def _anchor(self, claim: Claim) -> str:
+        return f"{self.prefix}claim-{self.numbers[id(claim)]}"
 
     def _claim(self, claim: Claim) -> str:
         opened = "" if claim.verdict in ("supported", "not_a_claim") else " open"
         parts = " has-parts" if claim.parts else ""
         return (
-            f'<details id="claim-{self.numbers[id(claim)]}" class="claim {claim.verdict}"{opened}>'
+            f'<details id="{self._anchor(claim)}" class="claim {claim.verdict}"{opened}>'
             f'<summary><span class="said{parts}">{_said(claim)}</span> {_tag(claim)}</summary>'
             f'<div class="why">{self._why(claim)}</div></details>'
         )
@@ -170,6 +177,7 @@ def _overview(report: Report) -> str:
     return (
         f'<p class="headline">{_text(headline(report))}</p>\n{_element(_BAR, bar)}\n'
         f"{_element(_TALLY, tally)}\n{_element(_FIGURES, shown)}\n"
+        f"{_element('p', _text(changed(report)))}\n"
         f'<p class="soft">{_text(scope(report) + incomplete)}</p>\n{_element(_WARNINGS, warnings)}'
         f'<p class="note">{_text(NOTICE)}</p>\n'
     )
@@ -188,6 +196,7 @@ def _method(report: Report) -> str:
     facts = (
         ("Verifier", f"{verifier.name} {verifier.version}"),
         ("Settings", arguments),
+        ("Policy", report.policy),
         ("Numbers", "calibrated probabilities" if verifier.calibrated else "raw scores, not probabilities"),
         ("Sources in force on", report.on.isoformat() if report.on else "not recorded"),
     )

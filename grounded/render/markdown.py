@@ -12,6 +12,7 @@ from grounded.render.common import (
     SYMBOLS,
     WORDS,
     chances,
+    changed,
     headline,
     on_one_line,
     outdated,
@@ -28,22 +29,27 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&-])|(?<=\d)(\.)(?=\s)|(:)(?=//)|
 
 def report_markdown(report: Report, *, title: str = "Verification report") -> str:
     """The report as a Markdown document: figures, then each claim with its verdict, evidence, citations, reviews."""
-    lines = [f"# {_text(title)}", "", f"**{_text(headline(report))}**", ""]
+    lines = [f"# {_text(title)}", "", f"**{_text(headline(report))}** {_text(changed(report))}".rstrip(), ""]
     lines += [f"- **{_text(label)}:** {_text(value)}" for label, value in summary(report)]
     lines += [f"- **Warning:** {_text(warning)}" for warning in report.warnings]
     lines += ["", _text(scope(report)), "", f"> {NOTICE}", "", "## Claims", ""]
-    old = outdated(report)
-    for number, claim in enumerate(report.claims, start=1):
-        lines += _claim(claim, number, old)
-    if not report.claims:
-        lines += ["There is nothing to check.", ""]
+    lines += _claims(report)
+    if report.original is not None:
+        lines += ["## Claims of the answer as written", "", *_claims(report.original)]
     strays = _citations(report.stray_citations)
     lines += ["## Markers outside the claims", "", *strays, ""] if strays else []
     lines += ["## Sources", ""]
+    old = outdated(report)
     for number, passage in enumerate(report.passages, start=1):
         why_not = f": {_text(old[passage.id])}" if passage.id in old else ""
         lines.append(f"{number}. {_text(passage.place())}{why_not}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _claims(report: Report) -> list[str]:
+    old = outdated(report)
+    lines = [line for number, claim in enumerate(report.claims, start=1) for line in _claim(claim, number, old)]
+    return lines or ["There is nothing to check.", ""]
 
 
 def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from grounded.records import Claim, Evidence, Report
 from grounded.render.common import (
     CITATION_WORDS,
     NOTICE,
     SYMBOLS,
+    changed,
     deciding,
     headline,
     on_one_line,
@@ -26,15 +27,24 @@ _QUOTE_CHARACTERS = 240
 
 def report_plain(report: Report) -> str:
     """Each claim with its verdict, why, and the evidence that decides; numbers count ``report.claims`` from 1."""
-    old = outdated(report)
     figure = "" if report.groundedness is None else f" Groundedness {percent(report.groundedness)}."
-    lines = [headline(report) + figure, ""]
-    for number, claim in enumerate(report.claims, start=1):
-        lines += _claim(claim, number, old)
+    lines = [*filter(None, (headline(report) + figure, changed(report))), ""]
+    lines += _claims(report, range(len(report.claims)))
+    if report.original is not None:
+        lines += ["In the answer as it was written:", "", *_claims(report.original, _failing(report.original))]
     lines += [f"Marker {on_one_line(each.marker)}: {CITATION_WORDS[each.status]}." for each in report.stray_citations]
     lines += [f"Warning: {on_one_line(warning)}" for warning in report.warnings]
     lines += [on_one_line(scope(report)), NOTICE]
     return "\n".join(lines)
+
+
+def _claims(report: Report, places: Iterable[int]) -> list[str]:
+    old = outdated(report)
+    return [line for place in places for line in _claim(report.claims[place], place + 1, old)]
+
+
+def _failing(report: Report) -> list[int]:
+    return [place for place, claim in enumerate(report.claims) if claim.verdict not in ("supported", "not_a_claim")]
 
 
 def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:

@@ -17,6 +17,7 @@ from grounded.render.common import (
     CITATION_WORDS,
     SYMBOLS,
     WORDS,
+    changed,
     counts,
     harmless,
     on_one_line,
@@ -92,7 +93,10 @@ def citations_terminal(citations: Iterable[Citation]) -> RenderableType:
 def report_terminal(report: Report) -> RenderableType:
     """A whole report: the answer, what is wrong with it and why, the citations, the figures."""
     parts: list[RenderableType] = [answer_text(report), Text()]
-    worst, old = report.worst(len(report.claims)), outdated(report)
+    if report.original is not None:
+        parts += [Text(changed(report), style="yellow"), Text()]
+    written, old = report.original or report, outdated(report)
+    worst = written.worst(len(written.claims))
     reviewed = [claim for claim in report.claims if claim.reviews and claim not in worst]
     parts.extend(claim_terminal(claim, old) for claim in (*worst, *reviewed))
     if worst:

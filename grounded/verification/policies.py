@@ -101,6 +101,7 @@ def withheld(report: Report, policy: Policy, why: str, *, text: str = "") -> Rep
         warnings=(*report.warnings, f"The answer is withheld: {why}."),
         policy=policy,
         original=report,
+        on=report.on,
     )
 
 

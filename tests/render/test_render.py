@@ -220,6 +220,18 @@ def test_it_says_who_checked_against_what_and_when(form: Callable[[Report], str]
         assert NOTICE in output
 
 
+@form
+def test_a_withheld_answer_shows_what_was_wrong_with_it(form: Callable[[Report], str]) -> None:
+    written = disputed()
+    report = Report.of(
+        (), text="", passages=SOURCES, verifier=written.verifier, policy="abstain", original=written, on=written.on
+    )
+    output = form(report)
+    assert "The policy abstain withheld the answer." in output
+    assert "The one claim of this answer is contradicted." in output
+    assert "The fee is 12 euros." in output
+
+
 def test_probabilities_are_shown_when_there_are_any() -> None:
     page = "".join(parsed(disputed(support=0.07, contradiction=0.9, score=0.4).to_html()).text)
     assert "supported 7% · contradicted 90% · neither 3%" in page
