@@ -142,8 +142,10 @@ def why(claim: Claim) -> str:
 
 def chances(claim: Claim) -> str:
     """The probabilities of a calibrated verifier, or the raw score and that it is none; empty without a number."""
-    if claim.support is not None and claim.contradiction is not None and claim.neither is not None:
-        return f"supported {claim.support:.0%} · contradicted {claim.contradiction:.0%} · neither {claim.neither:.0%}"
+    known = (("supported", claim.support), ("contradicted", claim.contradiction), ("neither", claim.neither))
+    shown = " · ".join(f"{name} {value:.0%}" for name, value in known if value is not None)
+    if shown:
+        return f"probability: {shown}"
     return "" if claim.score is None else f"raw score {claim.score:.2f} of 1, not a probability"
 
 

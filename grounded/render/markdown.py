@@ -62,7 +62,7 @@ def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
         where = ", ".join(filter(None, (evidence.place() or evidence.uri, standing(evidence, claim, old))))
         lines += [f"> {_text(evidence.text)}", ">", f"> {evidence.relation}: {_text(where)}", ""]
     notes = [*_citations(claim.citations), *(f"- {_text(review_words(review, claim))}" for review in claim.reviews)]
-    notes += [f"- {chances(claim)}"] if claim.support is not None else []
+    notes += [f"- {chances(claim)}"] if claim.support is not None or claim.contradiction is not None else []
     return [*lines, *notes, ""] if notes else lines
 
 

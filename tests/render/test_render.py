@@ -236,6 +236,9 @@ def test_probabilities_are_shown_when_there_are_any() -> None:
     page = "".join(parsed(disputed(support=0.07, contradiction=0.9, score=0.4).to_html()).text)
     assert "supported 7% · contradicted 90% · neither 3%" in page
     assert "not a probability" not in page
+    page = "".join(parsed(disputed(support=0.07, score=0.4).to_html()).text)
+    assert "probability: supported 7%" in page
+    assert "neither" not in page
     page = "".join(parsed(disputed(score=0.4).to_html()).text)
     assert "raw score 0.40 of 1, not a probability" in page
 
