@@ -22,6 +22,9 @@ OVERSIZED_TRIES = 16
 """How many passages larger than the whole room are counted before the search for smaller ones ends."""
 
 
+ALIKE_TRIES = 256
+"""How many near-duplicates are passed over before the search for something new ends."""
+
 _TOO_LARGE = "larger than the whole room for evidence"
 
 
@@ -110,12 +113,12 @@ class _Filling:
         newer = replacements(self.candidates)
         filled = _Filled({}, {}, [])
         novelty = Novelty() if diverse else None
-        used = oversized = 0
+        used = oversized = alike = 0
         for position, passage in enumerate(self.candidates):
             if only is not None and position not in only:
                 filled.gone[position] = (others or {}).get(position) or _estimated(passage, "no room left")
                 continue
-            if self.room <= 0 or oversized >= OVERSIZED_TRIES:
+            if self.room <= 0 or oversized >= OVERSIZED_TRIES or alike >= ALIKE_TRIES:
                 self._end(filled, position, others)
                 break
             if self.meter.additive and len(passage.text) > LONGEST_TOKEN * self.room:
@@ -123,6 +126,7 @@ class _Filling:
                 filled.gone[position] = _estimated(passage, _TOO_LARGE)
                 continue
             if novelty and novelty.is_redundant(passage.text):
+                alike += 1
                 filled.gone[position] = _estimated(passage, "room is short, and better sources say nearly the same")
                 continue
             laid_out = _laid_out(passage, len(filled.kept) + 1, newer[position], self.request)
