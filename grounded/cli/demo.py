@@ -91,7 +91,7 @@ def _tell(
     for line in (
         "grounded ingest YOUR_FOLDER",
         f'grounded ask "Your question"{where}',
-        "grounded verify ANSWER.txt --against YOUR_FOLDER",
+        "grounded verify ANSWER.txt --against YOUR_FOLDER --html report.html",
         "grounded doctor",
     ):
         console.print(f"  {line}", style="bold", markup=False)

@@ -95,7 +95,7 @@ class _Page:
     def answer(self, heading: str) -> str:
         shown = "".join(_foreign(text) if claim is None else self._claim(claim) for text, claim in pieces(self.report))
         return (
-            f'<h2>{heading}</h2>\n<p class="soft">Select a sentence to see why it got its verdict.</p>\n'
+            f'<h2>{heading}</h2>\n<p class="soft hint">Select a sentence to see why it got its verdict.</p>\n'
             f'<div class="answer" dir="auto">{shown or "<em>empty</em>"}</div>\n'
             f"{_section('Markers outside the claims', _citations(self.report.stray_citations))}"
         )
