@@ -31,7 +31,9 @@
     │   ├── ProviderTimeoutError (TimeoutError, Retryable)
     │   └── ProviderUnavailableError (ConnectionError, Retryable)
     └── VerificationError
-        └── ModelFileError (FileNotFoundError) a shipped model file is missing or corrupted
+        ├── ModelFileError (FileNotFoundError) a shipped model file is missing or corrupted
+        ├── CalibrationError                   the labels do not bear the promise out (``needed``: how many more)
+        └── CalibrationMismatchError (ValueError) a calibration of another verifier
 
 A message says what was wrong; ``fix`` says what to do about it. Both are part of ``str(error)``.
 """
@@ -231,3 +233,20 @@ class VerificationError(GroundedError):
 
 class ModelFileError(VerificationError, FileNotFoundError):
     """A shipped model file is missing or corrupted."""
+
+
+class CalibrationError(VerificationError):
+    """The labelled claims do not bear the promise out.
+
+    Attributes:
+        needed: How many more claims that the verifier calls supported must be labelled, if they turn out like those
+            at hand; None when more of the same would not help.
+    """
+
+    def __init__(self, message: str, *, needed: int | None, fix: str = "") -> None:
+        self.needed = needed
+        super().__init__(message, fix=fix)
+
+
+class CalibrationMismatchError(VerificationError, ValueError):
+    """A calibration was made with another verifier, version or setting than the one it is to be used with."""

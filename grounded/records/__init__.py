@@ -18,6 +18,7 @@ from grounded.records.answers import (
     VerdictEvent,
 )
 from grounded.records.base import SCHEMA, Record, Span
+from grounded.records.calibrations import Calibration, ReliabilityBin, RiskPoint, Scaling
 from grounded.records.changes import Change, Checkpoint, Delete, Failed, Listing, Unchanged, Upsert
 from grounded.records.documents import (
     DEFAULT_TENANT,
@@ -81,6 +82,7 @@ __all__ = [
     "AnyOf",
     "Between",
     "Budget",
+    "Calibration",
     "Change",
     "CheckedEvent",
     "Checkpoint",
@@ -120,10 +122,13 @@ __all__ = [
     "PromptWarning",
     "RawDocument",
     "Record",
+    "ReliabilityBin",
     "Report",
     "RetractEvent",
     "Review",
+    "RiskPoint",
     "Scalar",
+    "Scaling",
     "Segment",
     "SourceKind",
     "SourceStatus",

@@ -12,6 +12,7 @@ from typing import Any
 
 from grounded.records.answers import Answer, AnswerRecord, Event, Generation
 from grounded.records.base import SCHEMA, Record
+from grounded.records.calibrations import Calibration
 from grounded.records.documents import Chunk, Document, Parsed, Passage
 from grounded.records.locators import Locator
 from grounded.records.prompts import Prompt
@@ -21,6 +22,7 @@ from grounded.records.verdicts import Citation, Claim, Evidence, Report
 PUBLISHED: tuple[type[Record], ...] = (
     Answer,
     AnswerRecord,
+    Calibration,
     Chunk,
     Citation,
     Claim,

@@ -1,7 +1,11 @@
 """Verification: claims, evidence, deterministic checks, entailment, citations."""
 
 from grounded.verification.aggregation import Thresholds
+from grounded.verification.calibration import calibrate
 from grounded.verification.containment import ContainmentModel
+from grounded.verification.drift import Drift, DriftMonitor
+from grounded.verification.guarantees import labels_needed
+from grounded.verification.labelling import Example
 from grounded.verification.markers import Marker, markers, render_marker, strip_markers
 from grounded.verification.policies import POLICIES, REPAIR_TRIES, Rewrite, check_policy, fails, follow, withheld
 from grounded.verification.sources import passages_from
@@ -14,14 +18,19 @@ __all__ = [
     "AnswerStream",
     "CheckEvent",
     "ContainmentModel",
+    "Drift",
+    "DriftMonitor",
+    "Example",
     "Marker",
     "Prepared",
     "Rewrite",
     "Thresholds",
     "Verifier",
+    "calibrate",
     "check_policy",
     "fails",
     "follow",
+    "labels_needed",
     "markers",
     "passages_from",
     "render_marker",

@@ -27,6 +27,10 @@ class Thresholds:
     support: float = 0.5
     contradiction: float = 0.5
 
+    def settings(self) -> dict[str, float]:
+        """As arguments of a verifier."""
+        return {"support_threshold": self.support, "contradiction_threshold": self.contradiction}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

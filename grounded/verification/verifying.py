@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from grounded import registry
 from grounded.errors import UsageError
 from grounded.protocols import EntailmentModel, Judgement
 from grounded.records import (
+    Calibration,
     Claim,
     ClaimPart,
     Evidence,
@@ -28,6 +30,7 @@ from grounded.records import (
 )
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
+from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices
 from grounded.verification.claims import Draft, Drafts, draft
 from grounded.verification.containment import ContainmentModel
@@ -68,6 +71,7 @@ class Verifier:
         model: What judges a window; the containment model when none is given.
         sentences_per_claim: Source sentences considered for each claim, at least 1.
         thresholds: What a judgement must reach.
+        calibration: What ``calibrate`` found of this verifier, or None; given as a record or the path of one.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Verifier:
         *,
         sentences_per_claim: int = SENTENCES_PER_CLAIM,
         thresholds: Thresholds | None = None,
+        calibration: Calibration | str | Path | None = None,
     ) -> None:
         if sentences_per_claim < 1:
             raise UsageError(f"sentences_per_claim must be at least 1, not {sentences_per_claim}.")
@@ -88,6 +93,32 @@ class Verifier:
         self.model: EntailmentModel = chosen if chosen is not None else ContainmentModel()
         self.sentences_per_claim = sentences_per_claim
         self.thresholds = thresholds if thresholds is not None else Thresholds()
+        self.calibration = matching(calibration, self._ref()) if calibration is not None else None
+
+    @property
+    def ref(self) -> VerifierRef:
+        """The model's, with the settings here that are not the default, and the calibration when there is one."""
+        return reference(self._ref(), self.calibration)
+
+    def _ref(self) -> VerifierRef:
+        settings = {"sentences_per_claim": self.sentences_per_claim, **self.thresholds.settings()}
+        usual = {"sentences_per_claim": SENTENCES_PER_CLAIM, **Thresholds().settings()}
+        changed = {name: value for name, value in settings.items() if value != usual[name]}
+        ref = self.model.ref
+        return ref.model_copy(update={"arguments": {**ref.arguments, **changed}}) if changed else ref
+
+    def calibrated_by(self, calibration: Calibration | str | Path | None) -> Verifier:
+        """The same verifier with another calibration, or with none.
+
+        Raises:
+            CalibrationMismatchError: The calibration was made with another verifier.
+        """
+        return Verifier(
+            self.model,
+            sentences_per_claim=self.sentences_per_claim,
+            thresholds=self.thresholds,
+            calibration=calibration,
+        )
 
     def prepare(
         self,
@@ -323,19 +354,20 @@ class Prepared:
             marks = citations(item.markers, self.passages, supporting=None)
             return Claim(text=text, span=item.span, verdict="not_a_claim", citations=marks, reason=item.skip)
         whole, parts = findings[0], self._parts(answer, item, findings)
-        finding = _joined(whole, findings[1:], parts)
+        joined = _joined(whole, findings[1:], parts)
+        finding = apply(self._verifier.calibration, joined)
         evidence = tuple(self._placed(each) for each in finding.evidence)
         checked = finding.verdict != "check_failed"
-        calibrated = checked and self._ref().calibrated
+        support, contradiction = probabilities(self._verifier.calibration, finding, self._ref())
         return Claim(
             text=text,
             span=item.span,
             verdict=finding.verdict,
-            support=finding.support if calibrated else None,
-            contradiction=finding.contradiction if calibrated else None,
+            support=support,
+            contradiction=contradiction,
             score=finding.support if checked else None,
             conflict=finding.conflict,
-            parts=parts if finding is not whole else (),
+            parts=parts if finding is joined and joined is not whole else (),
             evidence=evidence,
             citations=citations(
                 item.markers, self.passages, supporting=finding.supporting if checked else None, evidence=evidence
@@ -355,7 +387,7 @@ class Prepared:
         )
 
     def _ref(self) -> VerifierRef:
-        return self._verifier.model.ref
+        return self._verifier.ref
 
 
 class _JudgingError(Exception):
@@ -377,6 +409,7 @@ def verify(
     verifier: Verifier | EntailmentModel | str | None = None,
     rewrite: Rewrite | None = None,
     tries: int = REPAIR_TRIES,
+    calibration: Calibration | str | Path | None = None,
 ) -> Report:
     """Check every sentence of an answer against its sources.
 
@@ -395,6 +428,7 @@ def verify(
             is made of behind a colon (``folder:./minicheck``, ``llm-judge:ollama:NAME``); by default plain containment.
         rewrite: Who rewrites for ``repair``: ``grounded.rewriter(llm)``.
         tries: How often to have sentences rewritten before the answer is withheld.
+        calibration: What ``calibrate`` found of this verifier, a record or the path of one; replaces the verifier's.
 
     Returns:
         A report whose spans point into its ``text`` and whose evidence points into the sources. Under a policy
@@ -402,9 +436,12 @@ def verify(
 
     Raises:
         UsageError: An argument has the wrong type, or the policy is unknown.
+        CalibrationMismatchError: The calibration was made with another verifier.
     """
     check_policy(policy, can_rewrite=rewrite is not None)
     chosen = verifier if isinstance(verifier, Verifier) else Verifier(verifier)
+    if calibration is not None:
+        chosen = chosen.calibrated_by(calibration)
     prepared = chosen.prepare(sources, question=question, history=history, reference_date=reference_date)
     return prepared.follow(policy, answer, rewrite=rewrite, tries=tries)
 
