@@ -123,6 +123,6 @@ class Calibration(Record):
         if self.error_rate is None:
             return ""
         return (
-            f"at most {self.error_rate:.3g} of what is called supported is not, "
-            f"at {self.confidence:.3g} confidence ({self.labels} labels)"
+            f"at most {100 * self.error_rate:.3g} % of what is called supported is not, "
+            f"at {100 * self.confidence:.3g} % confidence ({self.labels} labels)"
         )

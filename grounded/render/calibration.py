@@ -126,7 +126,8 @@ def _risk(calibration: Calibration) -> str:
     if calibration.chosen is not None:
         x, y = _x(left, calibration.chosen.coverage), _y(calibration.chosen.risk / scale)
         parts.append(f'<circle cx="{x}" cy="{y}" r="6" fill="none" stroke="#1a7f37" stroke-width="2"/>')
-    said = calibration.promise or "no promise"
+    rate, sure = calibration.error_rate, calibration.confidence
+    said = f"ring: at most {100 * rate:.3g} % wrong at {100 * sure:.3g} % confidence" if rate else "no promise"
     return _frame(left, "coverage: share called supported", "share of those that is wrong", said, scale) + "".join(
         parts
     )
@@ -137,7 +138,7 @@ def _frame(left: float, across: str, up: str, caption: str, scale: float) -> str
     box = f'<rect x="{left}" y="{_EDGE}" width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#d1d9e0"/>'
     ticks = "".join(
         f'<text x="{_x(left, share)}" y="{_EDGE + _SIDE + 16}" text-anchor="middle">{share:.0%}</text>'
-        f'<text x="{left - 6}" y="{_y(share) + 4}" text-anchor="end">{share * scale:.0%}</text>'
+        f'<text x="{left - 6}" y="{_y(share) + 4}" text-anchor="end">{100 * share * scale:.3g}%</text>'
         for share in (0.0, 0.5, 1.0)
     )
     side = f'transform="translate({left - 40} {_EDGE + _SIDE / 2}) rotate(-90)"'

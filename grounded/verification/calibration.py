@@ -204,7 +204,7 @@ def _chosen(
         return chosen
     least = labels_needed(error_rate, confidence)
     needed, point = more_needed(called, error_rate=error_rate, confidence=confidence)
-    promise = f"at most {error_rate:.3g} wrong at {confidence:.3g} confidence"
+    promise = f"at most {100 * error_rate:.3g} % wrong at {100 * confidence:.3g} % confidence"
     if point is None:
         raise CalibrationError(
             f"To show {promise}, {least} labelled claims that the verifier calls supported are needed even when all of "

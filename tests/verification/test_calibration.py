@@ -138,7 +138,7 @@ def test_refuses_when_more_labels_would_not_help() -> None:
     with pytest.raises(CalibrationError, match="wrong") as refused:
         calibrate(pairs)
     assert refused.value.needed is None
-    assert calibrate(pairs, error_rate=0.3).promise.startswith("at most 0.3")
+    assert calibrate(pairs, error_rate=0.3).promise.startswith("at most 30 %")
 
 
 def test_other_rates_need_other_numbers() -> None:
@@ -215,7 +215,7 @@ def test_a_score_below_the_threshold_is_no_support() -> None:
     assert strict.evidence == plain.evidence
     assert strict.support == Scaling(slope=0.5, offset=0.2).probability(plain.score)
     assert report.verifier.calibrated
-    assert report.verifier.arguments["calibration"]["promise"].startswith("at most 0.05")
+    assert report.verifier.arguments["calibration"]["promise"].startswith("at most 5 %")
     kept = verify(answer, SOURCES, verifier=model, calibration=by_hand(plain.score, model.ref))
     assert kept.claims[0].verdict == "supported"
 
