@@ -12,6 +12,9 @@ from hypothesis import settings
 SHARED = Path(__file__).parents[2] / "shared"
 KNOWN_SKIPS = Path(__file__).with_name("known_skips.txt")
 
+# Other frameworks report what they run unless told not to, and some read this when they are imported.
+os.environ |= {"HAYSTACK_TELEMETRY_ENABLED": "False", "LANGSMITH_TRACING": "false"}
+
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
