@@ -18,6 +18,7 @@ from grounded.errors import ParseError, SourceNotFoundError, UsageError
 from grounded.records import Failed, Passage, Policy, Prompt, RawDocument, Report, Span, Upsert, document_id
 
 if TYPE_CHECKING:
+    from grounded.protocols import EntailmentModel
     from grounded.verification import Rewrite
 
 
@@ -37,6 +38,9 @@ def verify(
     llm: Annotated[
         str | None, typer.Option(help="Who rewrites under the policy repair: ollama:NAME or the like.")
     ] = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="Another verifier: NAME, NAME:ARGUMENT, or a folder with a model.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page as well.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown.")] = False,
     json: JsonOption = False,
@@ -54,18 +58,22 @@ def verify(
     output = output_of(context, None, json)
     if output.as_json and markdown:
         raise UsageError("The report can be printed as JSON or as Markdown, not as both.", fix="Drop one of them.")
-    sources, unread = _sources(against or [], prompt)
+    saved = _saved(prompt)
+    sources, unread = _sources(against or [], saved)
+    text, doubts = _read_reply(answer, saved)
+    question = question or (saved.question if saved else None)
     reference = date.date() if date else None
     report = check(
-        _read_answer(answer),
+        text,
         sources,
         question=question,
         reference_date=reference,
         policy=cast(Policy, policy or "flag"),
+        verifier=_verifier(verifier),
         rewrite=_rewriter(llm, question) if policy == "repair" else None,
     )
     problems = [*unread, *_nothing_said(report)]
-    report = report.model_copy(update={"warnings": (*report.warnings, *problems)})
+    report = report.model_copy(update={"warnings": (*report.warnings, *doubts, *problems)})
     if html is not None:
         html.write_text(report.to_html(), encoding="utf-8")
     if markdown:
@@ -106,16 +114,44 @@ def _read_answer(answer: str) -> str:
         ) from error
 
 
-def _sources(against: list[str], prompt: Path | None) -> tuple[list[Passage], list[str]]:
-    """The passages, and a line for every source that could not be read."""
-    if prompt is not None:
-        try:
-            return list(Prompt.from_json(prompt.read_bytes()).passages), []
-        except OSError as error:
-            raise SourceNotFoundError(f"The prompt {prompt} cannot be read: {error.strerror}.") from error
-    if not against:
+def _read_reply(answer: str, saved: Prompt | None) -> tuple[str, list[str]]:
+    """The answer, read as the prompt's layout asks, and a line for every quotation before it that no source holds."""
+    text = _read_answer(answer)
+    if saved is None:
+        return text, []
+    from grounded.prompting import parse_answer
+
+    parsed = parse_answer(text, saved)
+    doubts = [
+        f"Before its answer the reply quotes words that source {quote.number} does not hold: {quote.text!r}."
+        for quote in parsed.quotes
+        if quote.span is None
+    ]
+    return parsed.text, doubts
+
+
+def _saved(prompt: Path | None) -> Prompt | None:
+    if prompt is None:
+        return None
+    try:
+        return Prompt.from_json(prompt.read_bytes())
+    except OSError as error:
+        raise SourceNotFoundError(f"The prompt {prompt} cannot be read: {error.strerror}.") from error
+
+
+def _verifier(named: str | None) -> EntailmentModel | str | None:
+    if named is None or not Path(named).is_dir():
+        return named
+    from grounded.verifiers import from_folder
+
+    return from_folder(named)
+
+
+def _sources(against: list[str], saved: Prompt | None) -> tuple[list[Passage], list[str]]:
+    """The passages, those of the prompt first, and a line for every source that could not be read."""
+    if saved is None and not against:
         raise UsageError("There is nothing to check the answer against.", fix="Give --against FILE or --prompt FILE.")
-    passages: list[Passage] = []
+    passages: list[Passage] = list(saved.passages) if saved else []
     unread = []
     for found in (each for place in against for each in _documents_at(place)):
         if isinstance(found, Failed):
