@@ -20,11 +20,13 @@ SERVER_ADVISED_FROM_CHUNKS = 250_000
 """Exact search in the embedded store takes about 23 ms there; a server with an index stays flat."""
 
 EXTRAS = {
-    "llama-index": ("llama-index-core", "LlamaIndex models, readers and embeddings"),
+    "llama-index": ("llama-index-core", "LlamaIndex models, evaluator, query engine and retriever"),
+    "langchain": ("langchain-core", "LangChain verifier and retriever"),
+    "haystack": ("haystack-ai", "Haystack verifier"),
     "qdrant": ("qdrant-client", "a Qdrant server or cluster as the store"),
     "unstructured": ("unstructured", "EPUB, RTF, ODT and MSG files"),
     "postgresql": ("psycopg", "PostgreSQL as the ledger"),
-    "tokenizers": ("tokenizers", "exact token counts for other models"),
+    "tokenizers": ("tokenizers", "exact token counts for other models, and verifiers from a folder"),
     "telemetry": ("opentelemetry-api", "OpenTelemetry spans"),
 }
 MEBIBYTE = 1024 * 1024
