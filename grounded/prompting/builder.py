@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from grounded.errors import UsageError
 from grounded.prompting.budget import (
     DEFAULT_RESERVE,
@@ -49,7 +51,7 @@ def build_prompt(
     model: str | None = None,
     encoding: str | TokenCounter | None = None,
     nonce: str | None = None,
-    variables: Mapping[str, object] | None = None,
+    variables: Mapping[str, object] | BaseModel | None = None,
     language: str = "",
     layout: LayoutName = "xml",
     question_position: QuestionPosition = "after",
@@ -84,7 +86,7 @@ def build_prompt(
             not what a chat template puts around messages: a bound is taken, and ``budget.exact`` is False as well.
         nonce: The boundary code, 8 to 64 letters and digits; by default a random one. Same inputs and same nonce
             give the same bytes.
-        variables: Values of the template's variables.
+        variables: Values of the template's variables, or a pydantic model whose fields they are.
         language: Use the template's texts in this language, such as ``de``; what it lacks is taken as it is, with a
             warning.
         layout: ``xml`` (the template's own), ``numbered`` or ``quote_first``; ``parse_answer`` reads the reply.

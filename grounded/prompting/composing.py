@@ -106,7 +106,7 @@ def _declared(
     language: str,
 ) -> dict[str, Any]:
     """What goes into the hash besides the components: what was declared, and what became of it."""
-    declared = declaration.model_dump(mode="json", exclude={"language", "languages", "extends"})
+    declared = declaration.model_dump(mode="json", exclude={"language", "languages", "extends", "variables_schema"})
     if base is None and not language:
         return declared
     merged = {name: variable.model_dump(mode="json") for name, variable in variables.items()}

@@ -6,9 +6,15 @@ named at ``to_anthropic``. Templates as Prompty files: ``grounded.prompting.prom
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from grounded.errors import MissingExtraError
+from grounded.prompting.costs import frame
+from grounded.prompting.evidence import closing, opening
+from grounded.prompting.spotlight import neutralise
+from grounded.prompting.templates import Template
 from grounded.records import Prompt
 
 CONVERSATION_STARTS = "(The conversation starts here.)"
@@ -55,6 +61,40 @@ def to_llama_index(prompt: Prompt) -> list[Any]:
     except ImportError as error:
         raise MissingExtraError("LlamaIndex messages", package="llama-index", extra="llama-index") from error
     return [ChatMessage(role=MessageRole(message.role), content=message.content) for message in prompt.messages]
+
+
+def to_rich_prompt_template(template: Template, variables: Mapping[str, object] | None = None) -> Any:
+    """A ``RichPromptTemplate`` for LlamaIndex's own engines, which fill in ``context_str`` and ``query_str``.
+
+    The context is made harmless and put inside a boundary with a new code at each use. LlamaIndex numbers no sources
+    and keeps no token budget: where citations or limits matter, use ``build_prompt`` and ``to_llama_index``.
+
+    Args:
+        template: A template that was loaded.
+        variables: Its values, fixed from now on.
+
+    Raises:
+        MissingExtraError: LlamaIndex is not installed.
+        TemplateError: A variable is missing or unfit.
+    """
+    try:
+        from llama_index.core.prompts import RichPromptTemplate
+    except ImportError as error:
+        raise MissingExtraError("RichPromptTemplate", package="llama-index", extra="llama-index") from error
+    values = template.values(variables)
+
+    def user(context_str: str = "", query_str: str = "", **others: object) -> str:
+        del others
+        nonce = secrets.token_hex(8)
+        shown = f"{opening(nonce)}{neutralise(str(context_str), nonce).text}\n{closing(nonce)}"
+        return frame(template, values, sources=shown, question=str(query_str))[1][1]
+
+    return RichPromptTemplate(
+        '{% chat role="system" %}{{ system }}{% endchat %}\n{% chat role="user" %}{{ user }}{% endchat %}\n',
+        template_vars=["context_str", "query_str"],
+        function_mappings={"user": user},
+        system=template.system(variables),
+    )
 
 
 def to_langchain(prompt: Prompt) -> list[tuple[str, str]]:

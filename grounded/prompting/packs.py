@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ LANGUAGE_PATTERN = r"^(?:[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,2})?$"
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _VERSION = r"^\d+\.\d+\.\d+$"
 _SUFFIXES = frozenset({".j2", ".md", ".txt"})
+_SCHEMA_SUFFIXES = frozenset({".json"})
 
 
 class Variable(Record):
@@ -114,10 +116,12 @@ class TemplateDeclaration(Record):
             components, variables and phrase hold where this one has none of its own.
         language: The language it is written in when that is not the pack's; its files bear the tag.
         languages: What else depends on the language.
+        variables_schema: A file with a JSON schema that declares further variables.
     """
 
     version: str = Field(pattern=_VERSION)
     description: str = ""
+    variables_schema: str = ""
     components: tuple[str, ...] = ()
     no_answer: str | None = Field(default=None, min_length=1)
     variables: dict[str, Variable] = Field(default_factory=dict)
@@ -199,7 +203,28 @@ def read_pack(folder: Traversable | Path, place: str) -> Pack:
             f"{_line_of(source, f'{place}/{PACK_FILE}', keys)}: {'.'.join(keys)}: {first['msg']}.",
             fix="docs/templates.md lists what a pack may declare.",
         ) from error
+    declaration = _with_schemas(folder, declaration, place)
     return Pack(declaration, place, _files(folder, declaration, place), source)
+
+
+def _with_schemas(folder: Traversable | Path, declaration: PackDeclaration, place: str) -> PackDeclaration:
+    """The declaration with the variables of its JSON schemas among the others, so that hashes cover them."""
+    templates = dict(declaration.templates)
+    for name, template in declaration.templates.items():
+        if not template.variables_schema:
+            continue
+        from grounded.prompting.variables import from_schema  # few packs have one
+
+        file = f"{place}/{template.variables_schema}"
+        try:
+            schema = json.loads(_read(folder, template.variables_schema, place, _SCHEMA_SUFFIXES))
+        except (ValueError, RecursionError) as error:
+            raise TemplateError(f"{file}: {error}.", fix="Correct the JSON.") from error
+        found = from_schema(schema, file)
+        if twice := found.keys() & template.variables.keys():
+            raise TemplateError(f"{file}: {', '.join(sorted(twice))}: declared twice.", fix="Declare it in one place.")
+        templates[name] = template.model_copy(update={"variables": {**template.variables, **found}})
+    return declaration.model_copy(update={"templates": templates})
 
 
 def _files(folder: Traversable | Path, declaration: PackDeclaration, place: str) -> dict[str, str]:
@@ -224,13 +249,13 @@ def variant_of(file: str, language: str) -> str:
     return f"{stem}.{language}.{suffix}"
 
 
-def _read(folder: Traversable | Path, name: str, place: str) -> str:
+def _read(folder: Traversable | Path, name: str, place: str, suffixes: frozenset[str] = _SUFFIXES) -> str:
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
-    if outside or (name != PACK_FILE and path.suffix not in _SUFFIXES):
+    if outside or (name != PACK_FILE and path.suffix not in suffixes):
         raise TemplateError(
             f"{place}: {name!r} is not the name of a template file.",
-            fix="Use a relative name inside the pack that ends in .j2, .md or .txt.",
+            fix=f"Use a relative name inside the pack that ends in {', '.join(sorted(suffixes))}.",
         )
     file = folder.joinpath(*path.parts)
     if isinstance(folder, Path) and not Path(str(file)).resolve().is_relative_to(folder.resolve()):

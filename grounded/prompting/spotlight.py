@@ -68,7 +68,16 @@ _MAY_HIDE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\u180e\u200b-\u200d\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
+# Letters that look like Latin ones; a word that mixes them with Latin letters, and with no other, is a disguise.
+_LOOKALIKE_LETTERS = "аеорсухіјѕԁһԛԝАВЕЅЗІЈКМНОРСТХУѴοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+_DISGUISES = re.compile(
+    rf"(?<![^\W_])(?=[0-9{_LOOKALIKE_LETTERS}]*[A-Za-z])(?=[A-Za-z0-9]*[{_LOOKALIKE_LETTERS}])"
+    rf"[A-Za-z0-9{_LOOKALIKE_LETTERS}]{{3,}}(?![^\W_])"
+    "|[\U0001d400-\U0001d7ff]{3,}"
+)
+_MAY_DISGUISE = re.compile(f"[{_LOOKALIKE_LETTERS}\U0001d400-\U0001d7ff]")
 _MESSAGES = {
+    "homoglyph": "Letters that look like others, so that people and filters read another word: {detail}.",
     "tags": "Unicode tag characters that people cannot see; they spell {detail}.",
     "bidi": "Characters that change the direction of writing, so that people read another order.",
     "invisible": "Characters of no width that people cannot see.",
@@ -81,6 +90,7 @@ _MESSAGES = {
     "nonce": "The boundary code of this request.",
 }
 _KINDS = {
+    "homoglyph": "homoglyph",
     "tags": "hidden_text",
     "bidi": "hidden_text",
     "invisible": "hidden_text",
@@ -134,6 +144,8 @@ def neutralise(text: str, nonce: str = "") -> Shown:
     shown, turns = _show_turns(shown)
     found += turns
     found += hidden
+    if not text.isascii() and _MAY_DISGUISE.search(text):
+        found += [(*match.span(), "homoglyph") for match in _DISGUISES.finditer(text)]
     if nonce and nonce in shown:
         found += [(*match.span(), "nonce") for match in re.finditer(re.escape(nonce), shown)]
         shown = shown.replace(nonce, _REPLACEMENT * len(nonce))

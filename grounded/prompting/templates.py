@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Template as JinjaTemplate
+from pydantic import BaseModel
 
 from grounded.errors import TemplateError
 from grounded.prompting.packs import STATIC_KINDS, Kind, Variable
@@ -86,13 +87,16 @@ class Template:
     language: str = ""
     warnings: tuple[str, ...] = ()
 
-    def values(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def values(self, given: Mapping[str, object] | BaseModel | None = None) -> dict[str, Any]:
         """The template's variables with the values given, checked, and defaults for the others.
+
+        Args:
+            given: Values by name, or a pydantic model whose fields they are.
 
         Raises:
             TemplateError: A variable is unknown, missing, or of another type.
         """
-        given = given or {}
+        given = given.model_dump() if isinstance(given, BaseModel) else given or {}
         values: dict[str, Any] = {}
         for name in given:
             if name not in self.variables:
@@ -114,6 +118,12 @@ class Template:
                 )
             values[name] = variable.default if value is None else value
         return values
+
+    def variables_schema(self) -> dict[str, Any]:
+        """A JSON schema of the variables, for forms, tools and other programs."""
+        from grounded.prompting.variables import schema_of
+
+        return schema_of(self.variables)
 
     def system(self, variables: Mapping[str, object] | None = None) -> str:
         """The system message: the same bytes whenever the variables are the same.
