@@ -22,7 +22,8 @@ with KnowledgeBase.open("llamaindex-kb", create=True) as kb:
         )
     )
     response = engine.query("How often should I descale the kettle?")
-    for claim in response.metadata["report"].supported:
+    found = response.metadata or {}
+    for claim in found["report"].supported:
         evidence = claim.evidence[0]
         print(f"{claim.text!r} stands in {evidence.title}, {evidence.span.start}–{evidence.span.end}")
-    print(f"groundedness {response.metadata['groundedness']:.0%}")
+    print(f"groundedness {found['groundedness']:.0%}")

@@ -31,6 +31,11 @@ from tests.integrations.conftest import TEXT
 WARRANTY = "Our warranty lasts 24 months."
 
 
+def metadata_of(response: Any) -> dict[str, Any]:
+    found: dict[str, Any] = response.metadata
+    return found
+
+
 def node(text: str, **metadata: Any) -> NodeWithScore:
     return NodeWithScore(node=TextNode(text=text, metadata=metadata), score=0.5)
 
@@ -115,11 +120,11 @@ def test_a_query_engine_returns_its_answer_with_the_report() -> None:
     nodes = [node(WARRANTY)]
     engine = GroundedQueryEngine(Saying(Response("The warranty is 12 months [1].", nodes, {"kept": 1})))
     for response in (engine.query("How long?"), asyncio.run(engine.aquery("How long?"))):
-        assert response.metadata["kept"] == 1
-        report = response.metadata["report"]
+        assert metadata_of(response)["kept"] == 1
+        report = metadata_of(response)["report"]
         assert [claim.verdict for claim in report.claims] == ["contradicted"]
         assert [citation.status for citation in report.citations] == ["wrong_source"]
-        assert response.metadata["groundedness"] == 0.0
+        assert metadata_of(response)["groundedness"] == 0.0
         assert (str(response), response.source_nodes) == (report.text, nodes)
 
 
@@ -128,10 +133,10 @@ def test_a_streamed_answer_is_read_to_its_end_and_verified() -> None:
         for piece in ("The warranty lasts ", "24 months."):
             yield piece
 
-    streaming = StreamingResponse(iter(["The warranty lasts ", "24 months."]), [node(WARRANTY)])
-    assert GroundedQueryEngine(Saying(streaming)).query("?").metadata["groundedness"] == 1.0
+    streaming = StreamingResponse((piece for piece in ("The warranty lasts ", "24 months.")), [node(WARRANTY)])
+    assert metadata_of(GroundedQueryEngine(Saying(streaming)).query("?"))["groundedness"] == 1.0
     later = AsyncStreamingResponse(pieces(), [node(WARRANTY)])
-    assert asyncio.run(GroundedQueryEngine(Saying(later)).aquery("?")).metadata["groundedness"] == 1.0
+    assert metadata_of(asyncio.run(GroundedQueryEngine(Saying(later)).aquery("?")))["groundedness"] == 1.0
 
 
 def test_a_whole_chain_over_a_knowledge_base_keeps_the_exact_places(shop: KnowledgeBase) -> None:
@@ -142,12 +147,12 @@ def test_a_whole_chain_over_a_knowledge_base_keeps_the_exact_places(shop: Knowle
     )
     response = GroundedQueryEngine(inner).query("How long is the warranty?")
     # The mock repeats its prompt, so the passages are in the answer word for word.
-    supported = response.metadata["report"].supported
+    supported = metadata_of(response)["report"].supported
     assert supported
     for claim in supported:
         for evidence in claim.evidence:
             assert evidence.span.slice(TEXT) == evidence.text
             assert evidence.version
-    assert "grounded_passage" not in response.metadata["report"].text
+    assert "grounded_passage" not in metadata_of(response)["report"].text
     (first, *_) = asyncio.run(KnowledgeBaseRetriever(shop, k=1).aretrieve("warranty"))
     assert first.score is not None
