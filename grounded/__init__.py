@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from grounded.records import Report as Report
     from grounded.records import Span as Span
     from grounded.repairing import rewriter as rewriter
+    from grounded.verification import cite as cite
     from grounded.verification import verify as verify
     from grounded.verification import verify_stream as verify_stream
 
@@ -35,6 +36,7 @@ _HOMES = {
     "build_prompt": "grounded.prompting",
     "llm": "grounded.answering",
     "rewriter": "grounded.repairing",
+    "cite": "grounded.verification",
     "verify": "grounded.verification",
     "verify_stream": "grounded.verification",
     "GroundedError": "grounded.errors",

@@ -178,9 +178,22 @@ def output_of(
 
 
 def _register_commands() -> None:
-    from grounded.cli import ask, calibrate, demo, doctor, ingest, prompt, review, search, status, templates, verify
+    from grounded.cli import (
+        ask,
+        calibrate,
+        cite,
+        demo,
+        doctor,
+        ingest,
+        prompt,
+        review,
+        search,
+        status,
+        templates,
+        verify,
+    )
 
     if not app.registered_commands:
-        for module in (demo, ingest, search, prompt, ask, verify, calibrate, review, status, doctor):
+        for module in (demo, ingest, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
             module.register(app)
         templates.register(app)

@@ -58,9 +58,9 @@ def verify(
     output = output_of(context, None, json)
     if output.as_json and markdown:
         raise UsageError("The report can be printed as JSON or as Markdown, not as both.", fix="Drop one of them.")
-    saved = _saved(prompt)
-    sources, unread = _sources(against or [], saved)
-    text, doubts = _read_reply(answer, saved)
+    saved = saved_prompt(prompt)
+    sources, unread = sources_of(against or [], saved)
+    text, doubts = read_reply(answer, saved)
     question = question or (saved.question if saved else None)
     reference = date.date() if date else None
     report = check(
@@ -101,7 +101,13 @@ def _nothing_said(report: Report) -> list[str]:
     return [] if (report.original or report).claims else ["The answer is empty: there is nothing to check."]
 
 
-def _read_answer(answer: str) -> str:
+def read_answer(answer: str) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Raises:
+        UsageError: It is not UTF-8 text.
+        SourceNotFoundError: It cannot be read.
+    """
     try:
         return (sys.stdin.buffer.read() if answer == "-" else Path(answer).read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -114,9 +120,9 @@ def _read_answer(answer: str) -> str:
         ) from error
 
 
-def _read_reply(answer: str, saved: Prompt | None) -> tuple[str, list[str]]:
+def read_reply(answer: str, saved: Prompt | None) -> tuple[str, list[str]]:
     """The answer, read as the prompt's layout asks, and a line for every quotation before it that no source holds."""
-    text = _read_answer(answer)
+    text = read_answer(answer)
     if saved is None:
         return text, []
     from grounded.prompting import parse_answer
@@ -130,7 +136,12 @@ def _read_reply(answer: str, saved: Prompt | None) -> tuple[str, list[str]]:
     return parsed.text, doubts
 
 
-def _saved(prompt: Path | None) -> Prompt | None:
+def saved_prompt(prompt: Path | None) -> Prompt | None:
+    """The prompt in a file.
+
+    Raises:
+        SourceNotFoundError: It cannot be read.
+    """
     if prompt is None:
         return None
     try:
@@ -147,7 +158,7 @@ def _verifier(named: str | None) -> EntailmentModel | str | None:
     return from_folder(named)
 
 
-def _sources(against: list[str], saved: Prompt | None) -> tuple[list[Passage], list[str]]:
+def sources_of(against: list[str], saved: Prompt | None) -> tuple[list[Passage], list[str]]:
     """The passages, those of the prompt first, and a line for every source that could not be read."""
     if saved is None and not against:
         raise UsageError("There is nothing to check the answer against.", fix="Give --against FILE or --prompt FILE.")

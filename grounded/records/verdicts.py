@@ -68,12 +68,15 @@ class Citation(Record):
     Attributes:
         marker: As written, such as ``[2]``.
         span: Place of the marker in the answer.
-        number: The ``n`` of ``[n]``; None when it is not a number.
-        passage_id: ``passages[n-1].id``; None when the marker points nowhere.
+        number: The ``n`` of ``[n]``; for a name, such as a title, the number of the passage it stands for. None when a
+            name points nowhere.
+        passage_id: Id of the passage cited, ``passages[n-1].id``; None when the marker points nowhere. A name that
+            several passages share stands for the one of them that supports the claim, when one does.
         status: ``correct`` (the passage supports the claim), ``wrong_source`` (it does not), ``dangling``
             (no such passage), ``redundant`` (the same passage is cited twice for one claim), ``unchecked``
             (the claim could not be checked, or there is none).
         evidence: What in the cited passage supports the claim.
+        better: For a wrong source, the ids of the passages that do support the claim, best first; empty when none does.
     """
 
     marker: str
@@ -84,14 +87,16 @@ class Citation(Record):
     uri: str = ""
     status: CitationStatus = "unchecked"
     evidence: tuple[Evidence, ...] = ()
+    better: tuple[str, ...] = ()
 
 
 class ClaimPart(Record):
-    """A part of a compound claim with a verdict of its own; ``span`` lies in the answer."""
+    """A part of a claim, a clause or the cell of a table, with a verdict of its own; ``span`` lies in the answer."""
 
     text: str
     span: Span
     verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
     reason: str = ""
 
 
@@ -274,6 +279,11 @@ class Report(Record):
     def failed(self) -> tuple[Claim, ...]:
         """Claims whose check failed, in order."""
         return self._with("check_failed")
+
+    @property
+    def uncited(self) -> tuple[Claim, ...]:
+        """Supported claims without any marker, in order: what ``grounded.cite`` would add markers to."""
+        return tuple(claim for claim in self.supported if not claim.citations)
 
     @property
     def citations(self) -> tuple[Citation, ...]:

@@ -6,15 +6,18 @@ from grounded.verification.containment import ContainmentModel
 from grounded.verification.drift import Drift, DriftMonitor
 from grounded.verification.guarantees import labels_needed
 from grounded.verification.labelling import Example
-from grounded.verification.markers import Marker, markers, render_marker, strip_markers
+from grounded.verification.markers import STYLES, Marker, Style, markers, render_marker, strip_markers
+from grounded.verification.naming import SourceNames
 from grounded.verification.policies import POLICIES, REPAIR_TRIES, Rewrite, check_policy, fails, follow, withheld
 from grounded.verification.sources import passages_from
 from grounded.verification.streaming import AnswerStream, CheckEvent, replay, verify_stream
 from grounded.verification.verifying import Prepared, Verifier, verify
+from grounded.verification.writing import cite
 
 __all__ = [
     "POLICIES",
     "REPAIR_TRIES",
+    "STYLES",
     "AnswerStream",
     "CheckEvent",
     "ContainmentModel",
@@ -24,10 +27,13 @@ __all__ = [
     "Marker",
     "Prepared",
     "Rewrite",
+    "SourceNames",
+    "Style",
     "Thresholds",
     "Verifier",
     "calibrate",
     "check_policy",
+    "cite",
     "fails",
     "follow",
     "labels_needed",

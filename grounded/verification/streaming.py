@@ -30,10 +30,10 @@ from grounded.verification.claims import Draft
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, fails, follow
 from grounded.verification.verifying import Known, Prepared, Verifier
 
-_MAY_END = re.compile(r"[.!?…。！？:;\n\]】>]")
+_MAY_END = re.compile(r"[.!?…。！？:;\n\]】>)⁰¹²³⁴-⁹]")
 # Where a sentence ends depends on the word that follows; eight letters will do where words are not set apart.
 _WORD = re.compile(r"[\W\d]{0,80}[^\W\d](?:\w*\W|\w{7})")
-_MAY_BE_MARKER = ("[", "【")
+_MAY_CHANGE = ("[", "【", "(", "<", "=", "-", *"⁰¹²³⁴⁵⁶⁷⁸⁹")
 _READ_ANEW = "What followed changed how this is to be read."
 
 CheckEvent = LiveEvent | CheckedEvent
@@ -338,6 +338,6 @@ def _complete(drafts: Sequence[Draft]) -> int:
     """How many sentences nothing that follows can be expected to change."""
     if len(drafts) < 2:
         return 0
-    # Whether a row is a table's header and whether "[1" is a marker is known when more has come.
-    waits = drafts[-2].text.startswith("|") or drafts[-1].text.startswith(_MAY_BE_MARKER)
+    # Whether a line is a heading or a table's header, and "[1" or "(Smith" a marker, is known when more has come.
+    waits = "|" in drafts[-2].text or drafts[-1].text.startswith(_MAY_CHANGE)
     return len(drafts) - (2 if waits else 1)

@@ -26,15 +26,16 @@ from grounded.records import (
     Report,
     VerifierRef,
     out_of_force,
-    worst_verdict,
 )
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
 from grounded.verification.calibration import apply, matching, probabilities, reference
-from grounded.verification.citing import citations, cited_indices
+from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
 from grounded.verification.containment import ContainmentModel
+from grounded.verification.joining import joined
 from grounded.verification.markers import Marker
+from grounded.verification.naming import SourceNames
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
 from grounded.verification.resolution import Scored, resolve
 from grounded.verification.sources import passages_from
@@ -153,6 +154,7 @@ class Prepared:
 
     Attributes:
         passages: What ``[n]`` counts.
+        names: What markers may call them.
         warnings: What a person should know of the sources.
     """
 
@@ -172,16 +174,14 @@ class Prepared:
         self._index = WindowIndex.of(self.passages)
         self._on = reference_date or date.today()
         self._outdated: Mapping[int, str] = out_of_force(self.passages, self._on)
-        self._titles = frozenset(
-            name for passage in self.passages for name in (passage.title, passage.uri, passage.place()) if name
-        )
+        self.names = SourceNames.of(self.passages)
         self._failures = 0  # in a row
         self._reason = ""  # of the last of them
         self.warnings = tuple(f"Source {number + 1} has no readable text." for number in self._index.empty)
 
     def draft(self, answer: str) -> Drafts:
         """The sentences of an answer, not checked yet."""
-        return draft(answer, titles=self._titles)
+        return draft(answer, names=self.names)
 
     def claims(
         self, answer: str, drafts: Sequence[Draft], known: Known | None = None, *, start: int = 0
@@ -354,8 +354,8 @@ class Prepared:
             marks = citations(item.markers, self.passages, supporting=None)
             return Claim(text=text, span=item.span, verdict="not_a_claim", citations=marks, reason=item.skip)
         whole, parts = findings[0], self._parts(answer, item, findings)
-        joined = _joined(whole, findings[1:], parts)
-        finding = apply(self._verifier.calibration, joined)
+        together = joined(whole, findings[1:], parts)
+        finding = apply(self._verifier.calibration, together)
         evidence = tuple(self._placed(each) for each in finding.evidence)
         checked = finding.verdict != "check_failed"
         support, contradiction = probabilities(self._verifier.calibration, finding, self._ref())
@@ -367,11 +367,9 @@ class Prepared:
             contradiction=contradiction,
             score=finding.support if checked else None,
             conflict=finding.conflict,
-            parts=parts if finding is joined and joined is not whole else (),
+            parts=parts if finding is together and together is not whole else (),
             evidence=evidence,
-            citations=citations(
-                item.markers, self.passages, supporting=finding.supporting if checked else None, evidence=evidence
-            ),
+            citations=sentence_citations(item, finding, findings, self.passages, place=self._placed),
             reason=finding.reason,
         )
 
@@ -382,7 +380,13 @@ class Prepared:
 
     def _parts(self, answer: str, item: Draft, findings: Sequence[Finding]) -> tuple[ClaimPart, ...]:
         return tuple(
-            ClaimPart(text=part.span.slice(answer), span=part.span, verdict=finding.verdict, reason=finding.reason)
+            ClaimPart(
+                text=part.span.slice(answer),
+                span=part.span,
+                verdict=finding.verdict,
+                evidence=tuple(self._placed(each) for each in finding.evidence),
+                reason=finding.reason,
+            )
             for part, finding in zip(item.parts, findings[1:], strict=True)
         )
 
@@ -456,26 +460,6 @@ def _named(name: str) -> Any:
         wrong = f"takes nothing behind its name, but got {argument!r}" if colon else "needs something behind its name"
         raise UsageError(f"The verifier {name!r} {wrong}.", fix="Write NAME or NAME:ARGUMENT.") from error
     return maker(argument) if colon else maker()
-
-
-def _joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:
-    """The sentence's verdict is the worst of its parts, unless it is decided as a whole."""
-    if not shown or whole.verdict in ("supported", "check_failed"):
-        return whole
-    worst = worst_verdict(part.verdict for part in shown)
-    if whole.verdict == "contradicted" and worst != "contradicted":
-        return whole
-    deciding = next(part for part in parts if part.verdict == worst)
-    reasons = [f"{part.verdict}: {part.reason}" for part in shown]
-    return Finding(
-        verdict=worst,
-        reason=deciding.reason if worst == "supported" else "; ".join(dict.fromkeys(reasons)),
-        support=min(part.support for part in parts),
-        contradiction=max(part.contradiction for part in parts),
-        conflict=any(part.conflict for part in parts),
-        evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
-        supporting=frozenset().union(*(part.supporting for part in parts)),
-    )
 
 
 def _key(drafts: Sequence[Draft], number: int) -> tuple[object, ...]:

@@ -45,7 +45,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = run("--help", folder=tmp_path).stdout
-    for command in ("demo", "ingest", "search", "prompt", "ask", "verify", "review", "templates", "status", "doctor"):
+    for command in (
+        "demo",
+        "ingest",
+        "search",
+        "prompt",
+        "ask",
+        "verify",
+        "cite",
+        "review",
+        "templates",
+        "status",
+        "doctor",
+    ):
         assert command in shown
 
 
@@ -138,6 +150,17 @@ def test_a_person_may_review_a_saved_report(tmp_path: Path) -> None:
     (review,) = Report.from_json(place.read_bytes()).claims[0].reviews
     assert (review.verdict, review.by, review.reason) == ("supported", "Ana", "An older order.")
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_cite_writes_the_answer_with_its_markers(tmp_path: Path) -> None:
+    (tmp_path / "source.md").write_text("Our warranty lasts 24 months from delivery.\n")
+    answer = "Our warranty lasts 24 months from delivery. It is made of gold [1]."
+    done = run("cite", "-", "--against", "source.md", "--style", "[title]", folder=tmp_path, stdin=answer)
+    assert done.stdout == "Our warranty lasts 24 months from delivery [source.md]. It is made of gold.\n"
+    assert done.returncode == exits.UNSUPPORTED_CONTENT
+    done = run("cite", "-", "--against", "source.md", "--json", folder=tmp_path, stdin=answer)
+    assert Report.from_json(done.stdout).text.startswith("Our warranty lasts 24 months from delivery [1].")
+    assert run("cite", "-", "--against", "source.md", "--style", "x", folder=tmp_path).returncode == exits.USAGE
 
 
 def test_templates_can_be_listed_and_shown(tmp_path: Path) -> None:

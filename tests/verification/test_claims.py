@@ -4,15 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounded.records import Passage
 from grounded.verification.claims import draft
+from grounded.verification.naming import SourceNames
+
+
+def named(titles: Sequence[str]) -> SourceNames:
+    return SourceNames.of([Passage.from_text("x", title=title) for title in titles])
 
 
 def claims(answer: str, titles: Sequence[str] = ()) -> list[str]:
-    return [item.span.slice(answer) for item in draft(answer, titles=titles).drafts if not item.skip]
+    return [item.span.slice(answer) for item in draft(answer, names=named(titles)).drafts if not item.skip]
 
 
 def skipped(answer: str, titles: Sequence[str] = ()) -> dict[str, str]:
-    return {item.span.slice(answer): item.skip for item in draft(answer, titles=titles).drafts if item.skip}
+    return {item.span.slice(answer): item.skip for item in draft(answer, names=named(titles)).drafts if item.skip}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""The finding about a sentence from the findings about its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grounded.records import ClaimPart, worst_verdict
+from grounded.verification.aggregation import Finding
+
+
+def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:
+    """The sentence's verdict is the worst of its parts, unless it is decided as a whole."""
+    if not shown or whole.verdict in ("supported", "check_failed"):
+        return whole
+    worst = worst_verdict(part.verdict for part in shown)
+    if whole.verdict == "contradicted" and worst != "contradicted":
+        return whole
+    deciding = next(part for part in parts if part.verdict == worst)
+    reasons = [f"{part.verdict}: {part.reason}" for part in shown]
+    return Finding(
+        verdict=worst,
+        reason=deciding.reason if worst == "supported" else "; ".join(dict.fromkeys(reasons)),
+        support=min(part.support for part in parts),
+        contradiction=max(part.contradiction for part in parts),
+        conflict=any(part.conflict for part in parts),
+        evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
+        supporting=frozenset().union(*(part.supporting for part in parts)),
+    )
