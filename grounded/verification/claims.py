@@ -241,7 +241,7 @@ def _parts(answer: str, piece: _Piece) -> tuple[Part, ...]:
 def _with_leads(answer: str, drafts: Iterable[Draft]) -> Iterator[Draft]:
     lead, lead_end = "", 0
     for item in drafts:
-        if item.skip == "a lead-in":
+        if item.skip == "a lead-in" or item.text.endswith((":", "：")):
             lead, lead_end = item.text, item.span.end
             yield item
         elif (

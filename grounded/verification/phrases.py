@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from grounded.text.terms import STOP_WORDS, terms
-from grounded.verification.analysis import clean
+from grounded.verification.analysis import analyse, clean
 from grounded.verification.quantities import quantities
 
 _POLITE_TEXT = """
@@ -21,6 +21,7 @@ _POLITE_TEXT = """
     pleasure wonderful inquiry enquiry request reaching today time ahead answer look forward hearing wish luck
     problem worries mention would have other more if any again very much
 """
+_KIND_WORDS = frozenset(("pleasure", "help", "glad", "happy", "welcome", "hope"))
 _POLITE_WORDS = frozenset(_POLITE_TEXT.split())
 _SUMMARY_TEXT = """
     summary answer overview list breakdown found know information details detail steps step quick short brief
@@ -98,6 +99,45 @@ _VERB = re.compile(
     r"|\w{3,}(?:ed|ies))\b|n't\b",
     re.IGNORECASE,
 )
+_ABOUT_ITSELF = re.compile(
+    r"^(?:(?:yes|no|sorry|i(?:'m| am) sorry|unfortunately|however|but|please note that|\()[,\s]*)*"
+    r"(?:as an? (?:\w+ ){0,2}(?:ai|model|assistant|chatbot)(?: (?:language )?model)?,? )?"
+    r"i (?:do not|don't|cannot|can't|am not able|am unable|am not capable|am incapable|am only able)\b",
+    re.IGNORECASE,
+)
+_ABILITY = re.compile(
+    r"\b(?:have|access|able|capab\w+|ability|create|generate|determine|evaluate|provide|experience|feel|see|perceive"
+    r"|browse|verify|answer|know|tell|write|download|display|open|view|read)\b",
+    re.IGNORECASE,
+)
+_ADVICE = re.compile(
+    r"^(?:(?:for|to|if) [^,.]{1,90},\s+|(?:therefore|however),\s+)?i(?:'d| would)? (?:strongly )?"
+    r"(?:recommend|suggest|advise|encourage)(?: that)?(?: you)?(?: to)?"
+    r" (?:check|consult|contact|refer|visit|reach|ask|speak|read|review|look)(?:ing)?\b",
+    re.IGNORECASE,
+)
+_WISH = re.compile(
+    r"^(?:enjoy (?:your|the|this|it)\b|thank(?:s| you) (?:so much |very much )?for (?:your|\w+ing)\b"
+    r"|good luck\b|(?:hallo|gerne|bitte|danke|bonjour|merci|hola|gracias|ciao|grazie|olá|obrigad[oa])\W*$"
+    r"|ich hoffe,? (?:das|dies) hilft|j'espère que (?:cela|ça) (?:vous |t')?aide|espero que (?:esto|isso) (?:te |le )?"
+    r"(?:ayude|ajude))",
+    re.IGNORECASE,
+)
+_ANNOUNCES = re.compile(
+    r"(?:\b(?:is|are|was|were|be|been|includes?|included|including|contains?|covers?|says?|states?|following|follows"
+    r"|below|these|those|this|that|example|instance|such as|as|to|by|of|for|with|from|in|on|at|and|or|has|have"
+    r"|you (?:can|could|should|may|need to|must)))\W*$|^(?:here|below|the following|there (?:is|are|were))\b",
+    re.IGNORECASE,
+)
+_STATES_MORE = re.compile(
+    r",\s+(?:and|so|while|whereas|because|which (?!are\b|is\b))\s*|;|\s(?:and|because|since|although)\s(?=(?:\w+\s)"
+    r"{0,4}(?:is|are|was|were|has|have|had|covers?|includes?|contains?|lasts?|costs?)\b)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how|you|your)\b", re.IGNORECASE)
+_ENGLISH = re.compile(r"\b(?:the|of|for|and|your|with|to|from|by)\b", re.IGNORECASE)
+_LONGEST_LABEL = 8
+_LONGEST_LEAD = 20
 _LINK_ONLY = re.compile(
     r"(?:https?://\S+|www\.\S+|[\w./\\-]+\.(?:pdf|docx?|html?|md|txt|csv|xlsx?|pptx?))\W*", re.IGNORECASE
 )
@@ -138,15 +178,31 @@ def nothing_to_check(text: str, *, heading: bool = False, titles: frozenset[str]
     if _is_reference(plain, titles):
         return "a reference"
     amounts = [quantity for quantity in quantities(plain) if quantity.kind != "ordinal"]
-    if heading and not (has_verb(plain) and len(words) > 3) and not plain.endswith((".", "!")):
+    measured = any(quantity.kind not in ("date", "number", "code") for quantity in amounts)
+    if heading and not measured and not (has_verb(plain) and len(words) > 3) and not plain.endswith((".", "!")):
         return "a heading"
-    if plain.endswith(("?", "？", "؟")):
+    if plain.endswith(("?", "？", "؟")) and not _quotes_a_question(text):
         return _question(plain, bool(amounts))
-    if plain.endswith((":", "：")) and not amounts:
+    if plain.endswith((":", "：")) and not amounts and _is_lead_in(plain, words):
         return "a lead-in"
-    return _courtesy(
-        plain, words, amounts=bool(amounts), measured=any(q.kind not in ("date", "number", "code") for q in amounts)
-    )
+    return _courtesy(plain, words, amounts=bool(amounts), measured=measured)
+
+
+def _quotes_a_question(text: str) -> bool:
+    """Whether the question mark is a quotation's, within a sentence that states something."""
+    written = clean(text).strip()
+    return written[-1:] in "\"'”»" and written[:1] not in "\"'“«" and any(mark in written[:-1] for mark in '"“«')
+
+
+def _is_lead_in(plain: str, words: list[str]) -> bool:
+    """Whether what ends with a colon only announces: a label, or a sentence that the next lines complete."""
+    bare = plain.rstrip(":： *_")
+    if _HERE_IS.match(bare):
+        return True
+    if not has_verb(bare):
+        # In other languages a verb would not be recognised, so only the shortest labels are believed.
+        return len(words) <= (_LONGEST_LABEL if _ENGLISH.search(bare) else 2)
+    return len(words) <= _LONGEST_LEAD and bool(_ANNOUNCES.search(bare)) and not _STATES_MORE.search(bare)
 
 
 def _is_reference(plain: str, titles: frozenset[str]) -> bool:
@@ -158,15 +214,43 @@ def _is_reference(plain: str, titles: frozenset[str]) -> bool:
 def _question(plain: str, amounts: bool) -> str:
     if _ASSERTING_QUESTION.search(plain):
         return ""
-    return "a question" if _QUESTION.match(plain) or not amounts else ""
+    if _QUESTION.match(plain):
+        return "a question"
+    # "The warranty is void?" states; in other languages the mark is all there is to go by.
+    states = has_verb(plain) and analyse(plain).is_english and not _ASKS.search(plain)
+    return "" if amounts or states else "a question"
+
+
+def _is_polite(words: list[str], content: list[str]) -> bool:
+    """Whether all words are those of courtesy, and not said of somebody else: "he is a forward"."""
+    of_others = words[0] in ("he", "she", "they", "it", "the") and not _KIND_WORDS & set(words)
+    return bool(content) and not of_others and all(word in _POLITE_WORDS for word in content)
+
+
+def _says_nothing(plain: str, count: int) -> bool:
+    """Whether a sentence is a wish, advice to ask elsewhere, or about what the assistant can do, and nothing more."""
+    if _TURN.search(plain.rstrip(".!)")) or re.search(r"\b(?:who|which|where|whose)\b", plain, re.IGNORECASE):
+        return False
+    if _WISH.match(plain):
+        return count <= _SHORT and not _STATES_MORE.search(plain)
+    if _ADVICE.match(plain):
+        return True
+    own = _ABOUT_ITSELF.match(plain)
+    if own is None or not _ABILITY.search(plain, own.start()):
+        return False
+    # Every clause must be about "I": what is joined to it may be about anything.
+    rest = re.split(r",|\b(?:and|so|as|or|that)\b", plain[own.end() :])
+    return all(re.search(r"\bI\b", piece) or not has_verb(piece) for piece in rest[1:])
 
 
 def _courtesy(plain: str, words: list[str], *, amounts: bool, measured: bool) -> str:
     content = [word for word in words if word not in STOP_WORDS]
-    if not amounts and len(words) <= _SHORT and content and all(word in _POLITE_WORDS for word in content):
+    if not amounts and len(words) <= _SHORT and _is_polite(words, content):
         return "" if is_interjection(plain) else "a courtesy"
     if not amounts and _OFFER.match(plain) and not _TURN.search(plain.rstrip(".!")):
         return "an offer"
+    if not amounts and _says_nothing(plain, len(words)):
+        return "a courtesy" if _WISH.match(plain) else "about the answer itself"
     refusal = _REFUSAL.match(plain)
     if refusal and not measured and not _TURN.search(plain[refusal.end() :].rstrip(".!")):
         return "a refusal"

@@ -47,6 +47,17 @@ def skipped(answer: str, titles: Sequence[str] = ()) -> dict[str, str]:
         "---",
         "|---|---|",
         "https://example.com/handbook",
+        "As an AI language model, I do not have access to real-time data.",
+        "I recommend checking the official website.",
+        "For the latest figures, I recommend that you contact support.",
+        "Enjoy your tea!",
+        "Thank you for shopping with us!",
+        "Hallo!",
+        "¿Quiere más?",
+        "Some reasons for this include:",
+        "There are several ways to do it:",
+        "Product | Price\n--- | ---",
+        "Warranty\n========",
     ],
 )
 def test_nothing_to_check(sentence: str) -> None:
@@ -81,6 +92,19 @@ def test_nothing_to_check(sentence: str) -> None:
         "Colour: red",
         "保证期为24个月。",
         "Die Garantie dauert 24 Monate.",
+        "The warranty is void in Germany:",
+        "Die Garantie gilt nicht in Deutschland:",
+        "The warranty never ends and covers batteries, including:",
+        "## Warranty: 99 years",
+        "The warranty is void?",
+        "As an AI language model, I know that the warranty is void.",
+        "As an AI language model, I cannot lie, so the warranty is void.",
+        "I recommend contacting Maria Schmidt, who founded the company.",
+        "The warranty is void in Germany, I recommend contacting support.",
+        "Enjoy the free kettle, which has a lid.",
+        "He is a forward.",
+        'The theory is known as "Who says what?"',
+        "The warranty is void. | It is red.\n--- | ---",
     ],
 )
 def test_courtesy_never_hides_a_claim(sentence: str) -> None:
@@ -145,6 +169,42 @@ def test_references_to_known_sources_are_no_claims() -> None:
 def test_compound_sentences_are_split_only_where_safe(sentence: str, parts: list[str]) -> None:
     (item,) = draft(sentence).drafts
     assert [part.span.slice(sentence) for part in item.parts] == parts
+
+
+@pytest.mark.parametrize(
+    ("sentence", "scored"),
+    [
+        (
+            "The kettle is red, has a lid and weighs 2 kg.",
+            ["The kettle is red", "The kettle has a lid", "The kettle weighs 2 kg."],
+        ),
+        (
+            "The kettle is red, and express delivery costs 12 euros.",
+            ["The kettle is red", "express delivery costs 12 euros."],
+        ),
+        ("The cost of tea and coffee is 5 euros.", []),
+        ("It covers fire, and water damage caused by frost.", []),
+        ("She was founded in 1990 and sold in 1995.", []),
+    ],
+)
+def test_parts_repeat_the_subject_they_share(sentence: str, scored: list[str]) -> None:
+    (item,) = draft(sentence).drafts
+    assert [part.text for part in item.parts] == scored
+
+
+def test_the_cells_of_a_row_are_its_parts() -> None:
+    answer = "| Product | Warranty | Price |\n|---|---|---|\n| Kettle [1] | 24 months | 40 \\| 50 euros [2] |\n"
+    row = draft(answer).drafts[-1]
+    assert [part.text for part in row.parts] == ["Kettle – Warranty: 24 months", "Kettle – Price: 40 \\| 50 euros"]
+    assert [part.span.slice(answer) for part in row.parts] == ["24 months", "40 \\| 50 euros"]
+    assert [marker.numbers for marker in row.markers] == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["It costs approx. 5 euros.", "Am 3. März endet die Garantie.", "Die Garantie gilt ca. 24 Monate."]
+)
+def test_an_abbreviation_before_a_number_ends_nothing(sentence: str) -> None:
+    assert claims(sentence) == [sentence]
 
 
 def test_a_bare_yes_is_carried_by_what_follows() -> None:
