@@ -232,5 +232,6 @@ def summary(report: Report) -> list[tuple[str, str]]:
         ("Groundedness", percent(report.groundedness) + ("" if report.complete else " (incomplete: a check failed)")),
         ("Citation precision", percent(report.citation_precision)),
         ("Citation recall", percent(report.citation_recall if report.citations else None)),
+        *([("Supported without a marker", str(len(report.uncited)))] if report.citations and report.uncited else []),
         ("Verifier", verifier_name(report)),
     ]

@@ -6,7 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -260,11 +260,13 @@ class Prepared:
         """The whole sentence first, then its parts."""
         cited = cited_indices(item.markers, self.passages)
         found: list[_Question] = []
-        for text in (item.text, *(part.text for part in item.parts)):
+        # What "it" means in a later part is said by the first one.
+        within = [*before, *(replace(item, text=part.text) for part in item.parts[:1])]
+        for number, text in enumerate((item.text, *(part.text for part in item.parts))):
             scored = resolve(
                 text,
                 lead=item.lead,
-                before=before[-SENTENCES_BEFORE:],
+                before=(before if number < 2 else within)[-SENTENCES_BEFORE:],
                 question=self._question,
                 reference_date=self._reference_date,
             )

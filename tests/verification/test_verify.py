@@ -64,6 +64,12 @@ def test_a_fragment_is_read_with_the_question() -> None:
     assert verdicts(verify("24 months.", [WARRANTY], history=history)) == ["supported"]
 
 
+def test_a_pronoun_in_a_later_part_means_what_the_first_is_about() -> None:
+    sources = ["The copper kettle is red. It weighs 2 kg."]
+    claim = verify("The warranty ended. The copper kettle is red, but it weighs 2 kg.", sources).claims[1]
+    assert claim.verdict == "supported"
+
+
 def test_a_pronoun_needs_its_subject_near_the_evidence() -> None:
     source = "The licence is new. It lasts 24 months."
     assert verdicts(verify("The licence is new. It lasts 24 months.", [source])) == ["supported", "supported"]
