@@ -23,7 +23,7 @@ from labelled import Row, rows
 from grounded.text.sentences import sentences
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import Analysis, analyse, clean
-from grounded.verification.checks import slot_conflict
+from grounded.verification.checks import Clash, near_conflict, slot_conflict
 from grounded.verification.containment import CONFLICT_OVERLAP
 from grounded.verification.quantities import Quantity, quantities
 from grounded.verification.sources import passages_from
@@ -77,14 +77,21 @@ def from_sources(row: Row, rng: random.Random) -> Iterator[str]:
 
 def speaks(claim: Analysis, windows: list[Analysis], overlap: float) -> tuple[str, list[Quantity], str]:
     """The kind and reason of a veto, and what no window says."""
-    kind, reason = "", ""
-    for window in windows:
-        clash = slot_conflict(claim, window, least_overlap=overlap)
-        if clash:
-            kind = "several" if len(clash.pairs) > 1 else kind_of(clash.pairs[0][0])
-            reason = f"{clash.reason(claim, window)}  <<  {window.text[:300]}"
-            break
-    return kind, unsaid(claim, windows), reason
+    clashes = ((window, slot_conflict(claim, window, least_overlap=overlap)) for window in windows)
+    found = next(((window, clash, "") for window, clash in clashes if clash), None)
+    if found is None:
+        nears = ((window, near_conflict(claim, window)) for window in windows)
+        found = next(((window, clash, "near ") for window, clash in nears if clash), None)
+    missing = unsaid(claim, windows)
+    if found is None:
+        return "", missing, ""
+    window, clash, how = found
+    return how + named(clash), missing, f"{clash.reason(claim, window)}  <<  {window.text[:300]}"
+
+
+def named(clash: Clash) -> str:
+    """The row of a clash."""
+    return "several" if len(clash.pairs) > 1 else kind_of(clash.pairs[0][0])
 
 
 def measure(overlap: float, *, examples: bool) -> tuple[dict[str, Count], dict[str, Count]]:
@@ -111,6 +118,7 @@ def measure(overlap: float, *, examples: bool) -> tuple[dict[str, Count], dict[s
                 veto, missing, reason = speaks(claim, windows, overlap)
                 for each in {kind_of(q) for q in counted} | ({"several"} if len(counted) > 1 else set()):
                     vetoes[each].asked[kind] += 1
+                    vetoes["near " + each].asked[kind] += 1
                     silent[each].asked[kind] += 1
                 if veto:
                     vetoes[veto].against[kind] += 1

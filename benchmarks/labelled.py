@@ -53,14 +53,15 @@ def rows(*, parts: tuple[str, ...] = ("fool_me_twice", "wice", "expertqa", "fact
     return [row for part in parts for row in readers[part]()]
 
 
-def _lines(path: str) -> Iterator[dict[str, Any]]:
-    with (ROOT / "groundedness" / path).open(encoding="utf-8") as file:
+def lines(path: str) -> Iterator[dict[str, Any]]:
+    """The records of a file of the data folder."""
+    with (ROOT / path).open(encoding="utf-8") as file:
         yield from (json.loads(line) for line in file)
 
 
 def _fool_me_twice(splits: tuple[str, ...] = ("dev", "test")) -> Iterator[Row]:
     for split in splits:
-        for row in _lines(f"fool_me_twice/{split}.jsonl"):
+        for row in lines(f"groundedness/fool_me_twice/{split}.jsonl"):
             text = " ".join(item["text"] for item in row["gold_evidence"])
             source = {"title": row["wikipedia_page"], "text": text}
             right = row["label"] == "SUPPORTS"
@@ -68,14 +69,14 @@ def _fool_me_twice(splits: tuple[str, ...] = ("dev", "test")) -> Iterator[Row]:
 
 
 def _wice() -> Iterator[Row]:
-    for row in _lines("wice/entailment_retrieval_claim_dev.jsonl"):
+    for row in lines("groundedness/wice/entailment_retrieval_claim_dev.jsonl"):
         text = "\n".join(row["evidence"]).replace("(meta data) ", "")
         source = {"title": "", "text": text}
         yield Row("wice", row["claim"], (source,), row["label"] == "supported", False, text[:200])
 
 
 def _expertqa() -> Iterator[Row]:
-    for row in _lines("expertqa/claims_with_text_evidence.jsonl"):
+    for row in lines("groundedness/expertqa/claims_with_text_evidence.jsonl"):
         if row["support"] not in ("Complete", "Incomplete"):
             continue
         sources = tuple({"title": "", "text": _LABEL.sub("", text)} for text in row["evidence"])
@@ -85,7 +86,7 @@ def _expertqa() -> Iterator[Row]:
 
 
 def _factcheck_gpt() -> Iterator[Row]:
-    for row in _lines("factcheck_gpt/subtask3_claim_evidence_stance.jsonl"):
+    for row in lines("groundedness/factcheck_gpt/subtask3_claim_evidence_stance.jsonl"):
         if row["stance"] not in ("completely-support", "refute"):
             continue
         right = row["stance"] == "completely-support"

@@ -9,10 +9,11 @@ from itertools import pairwise
 
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
+from grounded.verification.agreement import unsaid
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
-from grounded.verification.analysis import Analysis
+from grounded.verification.analysis import Analysis, Item
 from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
-from grounded.verification.quantities import Quantity
+from grounded.verification.values import Quantity, agrees
 
 _CLAUSE_BORDER = re.compile(
     r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
@@ -25,6 +26,15 @@ _ADDED = re.compile(r"\s+(?:and|or|as well as|&)\s+(?:the\s+|an?\s+)?", re.IGNOR
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 _ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*; [^:;\n]{1,60}: [^\n]*$")
 _NO_SLOT = ("code", "ordinal")
+NEAR_COVERAGE = 0.6
+"""Share of a claim's words a window needs before a different value among the same neighbours counts.
+
+Measured by ``benchmarks/checks.py``.
+"""
+_CLOSE = 40
+"""Code points on each side of a value that make its neighbourhood."""
+_CLOSE_SLACK = 15
+_LEAST_CLOSE = 2
 _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent", "celsius", "fahrenheit", "speed")
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""
 _MOST_CLASHES = 3
@@ -41,7 +51,7 @@ def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: C
         found: How the claim's words stand in it.
         swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
-    for check in (_name_objection, _gap_objection, _subject_objection, _quotation_objection):
+    for check in (_name_objection, _replaced_objection, _gap_objection, _subject_objection, _quotation_objection):
         reason = check(claim, window, found)
         if reason:
             return reason
@@ -94,6 +104,37 @@ def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
         if item.is_name or written[:1].isupper():
             return f"the source does not name {written!r} here"
     return ""
+
+
+def _replaced_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """A word of the claim where the source has another one between the same neighbours: that is what was changed."""
+    absent = {item.start for item in found.missing if item.quantity < 0}
+    if not absent:
+        return ""
+    theirs = _between_neighbours(window)
+    for before, item, after in zip(["", *_keys(claim)], claim.items, [*_keys(claim)[1:], ""], strict=False):
+        if item.start in absent and (before or after):
+            for other in theirs.get((before, after), ()):
+                if other.key != item.key:
+                    written = claim.text[item.start : item.end]
+                    return (
+                        f"the source says {window.text[other.start : other.end]!r} where the sentence says {written!r}"
+                    )
+    return ""
+
+
+def _keys(analysis: Analysis) -> list[str]:
+    return ["#" if item.quantity >= 0 else item.key for item in analysis.items]
+
+
+def _between_neighbours(window: Analysis) -> dict[tuple[str, str], list[Item]]:
+    """The words of a window by what stands on each side of them."""
+    keys = _keys(window)
+    found: dict[tuple[str, str], list[Item]] = {}
+    for before, item, after in zip(["", *keys], window.items, [*keys[1:], ""], strict=False):
+        if item.quantity < 0:
+            found.setdefault((before, after), []).append(item)
+    return found
 
 
 def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
@@ -233,6 +274,42 @@ def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) ->
     return Clash(pairs)
 
 
+def near_conflict(claim: Analysis, window: Analysis) -> Clash | None:
+    """A different value among the same neighbours, where the sentences differ elsewhere; None when there is none.
+
+    The claim may be longer, shorter or in another order than the source, as long as it is about the same (its names
+    and most of its words are there), exactly one value is said in no form, the window has exactly one other value of
+    that kind, and every word close to the claim's value stands close to the window's.
+    """
+    missing = unsaid(claim, [window])
+    if len(missing) != 1 or len(sentences(window.text)) != 1 or _narrows(claim, window):
+        return None
+    (mine,) = missing
+    rivals = [theirs for theirs in window.quantities if _kind(theirs) == _kind(mine) and not _said_by(theirs, claim)]
+    if len(rivals) != 1 or not mine.conflicts(rivals[0]) or not _exclude(mine, rivals[0]):
+        return None
+    words = [item for item in claim.items if item.quantity < 0]
+    found = sum(item.key in window.stems for item in words)
+    if found < NEAR_COVERAGE * len(words) or any(item.is_name and item.key not in window.stems for item in words):
+        return None
+    close = _close(claim, mine, _CLOSE)
+    if len(close) < _LEAST_CLOSE or not close <= _close(window, rivals[0], _CLOSE + _CLOSE_SLACK):
+        return None
+    if negations(claim.text) != negations(window.text):
+        return None
+    return Clash(((mine, rivals[0]),))
+
+
+def _said_by(theirs: Quantity, claim: Analysis) -> bool:
+    return any(agrees(mine, theirs) or agrees(theirs, mine) for mine in claim.quantities)
+
+
+def _close(analysis: Analysis, quantity: Quantity, reach: int) -> set[str]:
+    """Stems of the words at most ``reach`` code points away."""
+    low, high = quantity.start - reach, quantity.end + reach
+    return {item.key for item in analysis.items if item.quantity < 0 and item.start >= low and item.end <= high}
+
+
 def _rivals(claim: Analysis, window: Analysis, missing: Sequence[Quantity]) -> list[int] | None:
     """For each missing quantity the only one of the window that may stand in its place, in order."""
     free = [n for n, theirs in enumerate(window.quantities) if not _any_equal(theirs, claim.quantities)]
@@ -258,8 +335,7 @@ def _may_be_a_total(claim: Analysis, window: Analysis, rivals: Iterable[int]) ->
 
 
 def _neighbours(claim: Analysis) -> set[tuple[str, str]]:
-    keys = ["#" if item.quantity >= 0 else item.key for item in claim.items]
-    return set(pairwise(keys))
+    return set(pairwise(_keys(claim)))
 
 
 def _kind(quantity: Quantity) -> str:

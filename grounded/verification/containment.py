@@ -8,6 +8,7 @@ from grounded.protocols import Judgement
 from grounded.records import VerifierRef
 from grounded.verification.alignment import align, coverage, verbatim, window_keys
 from grounded.verification.analysis import Analysis, analyse, stems_of
+from grounded.verification.arithmetic import Calculation, calculation, may_reckon
 from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
 
 SUPPORT_COVERAGE = 0.9
@@ -21,6 +22,7 @@ CONFLICT_OVERLAP = 0.9
 """Share of a claim, its differing value counted as found, before that value is a conflict."""
 LEAST_ITEMS = 2
 """Content words and quantities a claim needs before containment says anything about it."""
+MISCALCULATED = "the numbers of the source give"
 OPPOSITE = "the source says the opposite"
 
 
@@ -60,16 +62,23 @@ class ContainmentModel:
         A same-slot conflict becomes a contradiction, a negated source can no longer support, and what a source says
         in the claim's own words is supported.
         """
-        own = self._judge(window, analyse(claim))
+        read = analyse(claim)
+        own = self._judge(window, read)
         if own.contradiction and own.reason != OPPOSITE:
             return own
         if own.contradiction and judgement.support >= judgement.contradiction:
             return _neither(judgement.support, own.reason)
+        if own.reason.startswith(MISCALCULATED):
+            return own
         return own if own.support >= self.support_coverage and own.support > judgement.support else judgement
 
     def _judge(self, text: str, claim: Analysis) -> Judgement:
         if len(claim.items) < LEAST_ITEMS:
             return _neither(0.0, "too short to be checked on its own")
+        if may_reckon(claim):
+            found = calculation(claim, analyse(text))
+            if found is not None:
+                return _reckoned(found)
         # Most windows fall here, before the costlier reading of their numbers.
         stems = stems_of(text)
         missing = sum(item.quantity < 0 and item.key not in stems for item in claim.items)
@@ -110,6 +119,12 @@ class ContainmentModel:
         if reason:
             return _neither(found.score, reason)
         return Judgement(found.score, 0.0, 1.0 - found.score, reason="the source says it in these words")
+
+
+def _reckoned(found: Calculation) -> Judgement:
+    if found.holds:
+        return Judgement(1.0, 0.0, 0.0, reason=f"calculated: {found.shown}")
+    return _neither(0.0, f"{MISCALCULATED} {found.shown}")
 
 
 def _neither(score: float, reason: str) -> Judgement:

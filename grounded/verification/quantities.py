@@ -82,7 +82,7 @@ _BOUND_AFTER = re.compile(
 SHARE_GRAIN = 10.0
 """Percentage points between fractions in words: "half" may be said of 47 %."""
 _YEAR_BEFORE = re.compile(
-    r"(?:\b(?:in|since|by|of|from|until|till|during|after|before|year|early|late|mid|around|circa|c\.|and|to|for|the)"
+    r"(?:\b(?:in|since|by|of|from|between|until|till|during|after|before|year|early|late|mid|around|circa|c\.|and|to|for|the)"
     r"|[(/–—-])\s*$",
     re.IGNORECASE,
 )

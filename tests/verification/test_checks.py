@@ -2,6 +2,7 @@
 
 import pytest
 
+from grounded import verify
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import analyse
 from grounded.verification.checks import slot_conflict
@@ -75,3 +76,12 @@ def test_what_no_window_says(claim: str, windows: list[str], missing: list[str])
     mine = analyse(claim)
     found = unsaid(mine, [analyse(window) for window in windows])
     assert [mine.text[quantity.start : quantity.end] for quantity in found] == missing
+
+
+LONG = "Average levels of primary stability were lower when the density of spongy bone in the upper jaw was lower."
+
+
+@pytest.mark.parametrize(("old", "new"), [("was lower", "was higher"), ("upper", "left"), ("spongy", "healthy")])
+def test_one_exchanged_word_in_a_long_sentence_is_not_supported(old: str, new: str) -> None:
+    assert verify(LONG, [LONG]).claims[0].verdict == "supported"
+    assert verify(LONG.replace(old, new), [LONG]).claims[0].verdict != "supported"
