@@ -23,7 +23,7 @@ from labelled import Row, rows
 from grounded.text.sentences import sentences
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import Analysis, analyse, clean
-from grounded.verification.checks import Clash, near_conflict, slot_conflict
+from grounded.verification.checks import Clash, slot_conflict
 from grounded.verification.containment import CONFLICT_OVERLAP
 from grounded.verification.quantities import Quantity, quantities
 from grounded.verification.sources import passages_from
@@ -62,6 +62,14 @@ def changed(text: str, quantity: Quantity, rng: random.Random) -> str | None:
     return text[:start] + other + text[start + len(number.group()) :]
 
 
+def changed_twice(text: str, own: list[Quantity], rng: random.Random) -> str | None:
+    """The text with its first two numbers changed, the later one first so that places hold."""
+    if len(own) < 2:
+        return None
+    once = changed(text, own[1], rng)
+    return changed(once, own[0], rng) if once else None
+
+
 def from_sources(row: Row, rng: random.Random) -> Iterator[str]:
     """A sentence of the sources that counts something."""
     text = " ".join(source["text"] for source in row.sources)
@@ -77,16 +85,12 @@ def from_sources(row: Row, rng: random.Random) -> Iterator[str]:
 
 def speaks(claim: Analysis, windows: list[Analysis], overlap: float) -> tuple[str, list[Quantity], str]:
     """The kind and reason of a veto, and what no window says."""
-    clashes = ((window, slot_conflict(claim, window, least_overlap=overlap)) for window in windows)
-    found = next(((window, clash, "") for window, clash in clashes if clash), None)
-    if found is None:
-        nears = ((window, near_conflict(claim, window)) for window in windows)
-        found = next(((window, clash, "near ") for window, clash in nears if clash), None)
     missing = unsaid(claim, windows)
-    if found is None:
-        return "", missing, ""
-    window, clash, how = found
-    return how + named(clash), missing, f"{clash.reason(claim, window)}  <<  {window.text[:300]}"
+    for window in windows:
+        clash = slot_conflict(claim, window, least_overlap=overlap)
+        if clash:
+            return named(clash), missing, f"{clash.reason(claim, window)}  <<  {window.text[:300]}"
+    return "", missing, ""
 
 
 def named(clash: Clash) -> str:
@@ -110,15 +114,17 @@ def measure(overlap: float, *, examples: bool) -> tuple[dict[str, Count], dict[s
             if row.supported:
                 edited = [(q, changed(text, q, rng)) for q in own]
                 copies += [("changed " + what, copy, [q]) for q, copy in edited if copy]
+                twice = changed_twice(text, own, rng)
+                copies += [("changed " + what, twice, own[:2])] if twice else []
             for kind, copy, counted in copies:
                 claim = analyse(copy)
                 chosen = index.choose(copy, limit=WINDOWS)
                 windows = [analyse(passages[w.passage].text[w.start : w.end]) for w in chosen]
                 windows += [analyse(passage.title) for passage in passages if not passage.title.isdigit()]
                 veto, missing, reason = speaks(claim, windows, overlap)
-                for each in {kind_of(q) for q in counted} | ({"several"} if len(counted) > 1 else set()):
+                kinds = {kind_of(q) for q in counted}
+                for each in {"several"} if kind.startswith("changed") and len(counted) > 1 else kinds:
                     vetoes[each].asked[kind] += 1
-                    vetoes["near " + each].asked[kind] += 1
                     silent[each].asked[kind] += 1
                 if veto:
                     vetoes[veto].against[kind] += 1

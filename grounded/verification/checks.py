@@ -9,11 +9,10 @@ from itertools import pairwise
 
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
-from grounded.verification.agreement import unsaid
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
 from grounded.verification.analysis import Analysis, Item
 from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
-from grounded.verification.values import Quantity, agrees
+from grounded.verification.values import Quantity
 
 _CLAUSE_BORDER = re.compile(
     r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
@@ -26,15 +25,6 @@ _ADDED = re.compile(r"\s+(?:and|or|as well as|&)\s+(?:the\s+|an?\s+)?", re.IGNOR
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 _ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*; [^:;\n]{1,60}: [^\n]*$")
 _NO_SLOT = ("code", "ordinal")
-NEAR_COVERAGE = 0.6
-"""Share of a claim's words a window needs before a different value among the same neighbours counts.
-
-Measured by ``benchmarks/checks.py``.
-"""
-_CLOSE = 40
-"""Code points on each side of a value that make its neighbourhood."""
-_CLOSE_SLACK = 15
-_LEAST_CLOSE = 2
 _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent", "celsius", "fahrenheit", "speed")
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""
 _MOST_CLASHES = 3
@@ -263,6 +253,8 @@ def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) ->
     pairs = tuple((mine, window.quantities[number]) for mine, number in zip(swapped, rivals, strict=True))
     if not all(_exclude(mine, theirs) and _same_neighbours(claim, mine, window, theirs) for mine, theirs in pairs):
         return None
+    if len(pairs) > 1 and any(mine.kind == "number" and not _next_key(claim, mine) for mine in swapped):
+        return None  # "if n = 1, it is 1" and "if n = 2, it is 2" are two cases
     placed = {item.quantity: item.key for item in claim.items if item.quantity >= 0}
     put = {f"=#{theirs}": placed[mine] for theirs, mine in zip(rivals, missing, strict=True)}
     keys = [put.get(key, key) for key in window_keys(claim, window)]
@@ -272,42 +264,6 @@ def slot_conflict(claim: Analysis, window: Analysis, *, least_overlap: float) ->
     if found.score < least_overlap or objection(claim, window, found, swapped=swapped):
         return None
     return Clash(pairs)
-
-
-def near_conflict(claim: Analysis, window: Analysis) -> Clash | None:
-    """A different value among the same neighbours, where the sentences differ elsewhere; None when there is none.
-
-    The claim may be longer, shorter or in another order than the source, as long as it is about the same (its names
-    and most of its words are there), exactly one value is said in no form, the window has exactly one other value of
-    that kind, and every word close to the claim's value stands close to the window's.
-    """
-    missing = unsaid(claim, [window])
-    if len(missing) != 1 or len(sentences(window.text)) != 1 or _narrows(claim, window):
-        return None
-    (mine,) = missing
-    rivals = [theirs for theirs in window.quantities if _kind(theirs) == _kind(mine) and not _said_by(theirs, claim)]
-    if len(rivals) != 1 or not mine.conflicts(rivals[0]) or not _exclude(mine, rivals[0]):
-        return None
-    words = [item for item in claim.items if item.quantity < 0]
-    found = sum(item.key in window.stems for item in words)
-    if found < NEAR_COVERAGE * len(words) or any(item.is_name and item.key not in window.stems for item in words):
-        return None
-    close = _close(claim, mine, _CLOSE)
-    if len(close) < _LEAST_CLOSE or not close <= _close(window, rivals[0], _CLOSE + _CLOSE_SLACK):
-        return None
-    if negations(claim.text) != negations(window.text):
-        return None
-    return Clash(((mine, rivals[0]),))
-
-
-def _said_by(theirs: Quantity, claim: Analysis) -> bool:
-    return any(agrees(mine, theirs) or agrees(theirs, mine) for mine in claim.quantities)
-
-
-def _close(analysis: Analysis, quantity: Quantity, reach: int) -> set[str]:
-    """Stems of the words at most ``reach`` code points away."""
-    low, high = quantity.start - reach, quantity.end + reach
-    return {item.key for item in analysis.items if item.quantity < 0 and item.start >= low and item.end <= high}
 
 
 def _rivals(claim: Analysis, window: Analysis, missing: Sequence[Quantity]) -> list[int] | None:

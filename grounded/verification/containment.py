@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from grounded.protocols import Judgement
 from grounded.records import VerifierRef
+from grounded.verification.agreement import CALCULATED
 from grounded.verification.alignment import align, coverage, verbatim, window_keys
 from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.arithmetic import Calculation, calculation, may_reckon
@@ -123,7 +124,7 @@ class ContainmentModel:
 
 def _reckoned(found: Calculation) -> Judgement:
     if found.holds:
-        return Judgement(1.0, 0.0, 0.0, reason=f"calculated: {found.shown}")
+        return Judgement(1.0, 0.0, 0.0, reason=f"{CALCULATED}{found.shown}")
     return _neither(0.0, f"{MISCALCULATED} {found.shown}")
 
 

@@ -29,6 +29,8 @@ from grounded.records import (
 )
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
+from grounded.verification.agreement import withhold
+from grounded.verification.analysis import analyse
 from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
@@ -306,7 +308,7 @@ class Prepared:
             for question in flat
             for window in question.windows
         ]
-        judgements = iter(self._judge(pairs))
+        judgements = iter(self._withheld(flat, self._judge(pairs)))
         results = [
             aggregate(
                 [(window, self._on_topic(window, question.scored, next(judgements))) for window in question.windows],
@@ -321,6 +323,18 @@ class Prepared:
             found[number] = results[position : position + len(questions)]
             position += len(questions)
         return found
+
+    def _withheld(self, flat: Sequence[_Question], judgements: Sequence[Judgement]) -> list[Judgement]:
+        """No model may support a value that no window of the claim says in any form."""
+        if isinstance(self._verifier.model, ContainmentModel):
+            return list(judgements)
+        kept: list[Judgement] = []
+        for question in flat:
+            texts = [self.passages[w.passage].text[w.start : w.end] for w in question.windows]
+            titles = {self.passages[w.passage].title for w in question.windows}
+            own = judgements[len(kept) : len(kept) + len(texts)]
+            kept += withhold(own, analyse(question.scored.text), [analyse(text) for text in (*texts, *titles)])
+        return kept
 
     def _judge(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Judgement]:
         if not pairs:

@@ -1,8 +1,12 @@
 """Which values speak against a claim, and which do not."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from grounded import verify
+from grounded.protocols import Judgement
+from grounded.records import VerifierRef
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import analyse
 from grounded.verification.checks import slot_conflict
@@ -85,3 +89,28 @@ LONG = "Average levels of primary stability were lower when the density of spong
 def test_one_exchanged_word_in_a_long_sentence_is_not_supported(old: str, new: str) -> None:
     assert verify(LONG, [LONG]).claims[0].verdict == "supported"
     assert verify(LONG.replace(old, new), [LONG]).claims[0].verdict != "supported"
+
+
+class Believer:
+    """A model that supports everything."""
+
+    ref = VerifierRef(name="believer", version="1")
+
+    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+        return [Judgement(0.9, 0.0, 0.1) for _ in pairs]
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ("She was in charge of the orchestra for 8 years.", "supported"),
+        ("She was in charge of the orchestra for 14 years.", "unsupported"),
+        ("Some 60 people belonged to the orchestra she had.", "supported"),
+        ("Some 90 people belonged to the orchestra she had.", "unsupported"),
+        ("She left the orchestra in the 2000s.", "supported"),
+        ("She left the orchestra in the 1990s.", "unsupported"),
+    ],
+)
+def test_no_model_supports_a_value_that_is_nowhere_said(claim: str, verdict: str) -> None:
+    source = "From 2001 to 2009 Ada Smith led the orchestra and its 58 players."
+    assert verify(claim, [source], verifier=Believer()).claims[0].verdict == verdict
