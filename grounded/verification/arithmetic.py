@@ -68,7 +68,7 @@ def may_reckon(claim: Analysis) -> bool:
 def calculation(claim: Analysis, window: Analysis) -> Calculation | None:
     """The calculation that decides a claim's derived value; None when the window does not give exactly one."""
     derived = [q for q in claim.quantities if _counted(q) and not any(q.equals(w) for w in window.quantities)]
-    factor = _factor(claim)
+    factor = 0.0 if _factor(window) else _factor(claim)  # what the source calls doubled is no sum of ours
     if len(derived) + bool(factor) != 1 or any(q.bound not in ("", "about") for q in derived):
         return None
     if not (claim.is_english and window.is_english) or not _same_subject(claim, window, derived):
