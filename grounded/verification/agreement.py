@@ -78,8 +78,8 @@ def _said_in_parts(mine: Quantity, theirs: Sequence[Quantity]) -> bool:
 def withhold(judgements: Sequence[Judgement], claim: Analysis, windows: Sequence[Analysis]) -> list[Judgement]:
     """Take support away from a claim with a value that none of its windows says in any form.
 
-    It only forbids support and never contradicts: measured by ``benchmarks/checks.py``, one such claim in seventeen is
-    right all the same. What was calculated stays.
+    It only forbids support and never contradicts: it is right too seldom for more, as ``benchmarks/checks.py`` prints
+    under "unsaid". What was calculated stays.
     """
     missing = [] if any(each.reason.startswith(CALCULATED) for each in judgements) else unsaid(claim, windows)
     if not missing:
