@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -101,6 +102,9 @@ class KnowledgeBase:
                 knowledge base was made with.
             LedgerError: The ledger is missing although the vectors are there; nothing was changed.
         """
+        from grounded.ingestion.repair import repair
+        from grounded.retrieval.bm25 import document_vector
+
         folder = Path(path).expanduser().absolute()
         if embedder is None:
             from grounded.models.embedder import default_embedder
@@ -110,7 +114,7 @@ class KnowledgeBase:
             folder, create=create, store=store, ledger=ledger, embedder=embedder, wait=wait
         )
         try:
-            _repair(opened_ledger, opened_store, embedder)
+            repair(opened_ledger, opened_store, embedder, document_vector)
         except BaseException:
             opened_ledger.close()
             opened_store.close()
@@ -163,7 +167,9 @@ class KnowledgeBase:
             SourceError: A source as a whole cannot be read.
             UsageError: A source is none of the kinds above.
         """
+        from grounded.ingestion.parsers import parse
         from grounded.ingestion.sync import sync
+        from grounded.retrieval.bm25 import document_vector
 
         self._check_open()
         connectors = [connector_for(source) for source in as_sources(sources)]
@@ -175,9 +181,9 @@ class KnowledgeBase:
                     ledger=self._ledger,
                     store=self._store,
                     embedder=self._embedder,
-                    parse=_parse,
+                    parse=parse,
                     split=self._split,
-                    sparse=_document_vector,
+                    sparse=document_vector,
                     settings=self._pipeline_settings(),
                     tenant=tenant,
                     metadata=metadata,
@@ -190,7 +196,9 @@ class KnowledgeBase:
             reports.append(report)
             if report.interrupted:
                 break
-        return _merged(reports)
+        if not reports:
+            raise UsageError("Nothing to ingest was given.", fix="Give at least one source.")
+        return reduce(IngestReport.plus, reports)
 
     def search(self, query: str, **reading: Unpack[Reading]) -> tuple[Passage, ...]:
         """The passages most likely to answer, best first; ties in a stable order.
@@ -388,30 +396,3 @@ class KnowledgeBase:
         from grounded.ingestion.splitting import SPLITTER_VERSION
 
         return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.identity}"
-
-
-def _repair(ledger: Ledger, store: VectorStore, embedder: Embedder) -> None:
-    from grounded.ingestion.repair import repair
-
-    repair(ledger, store, embedder, _document_vector)
-
-
-def _parse(raw: Any) -> Any:
-    from grounded.ingestion.parsers import parse
-
-    return parse(raw)
-
-
-def _document_vector(text: str) -> Any:
-    from grounded.retrieval.bm25 import document_vector
-
-    return document_vector(text)
-
-
-def _merged(reports: Sequence[IngestReport]) -> IngestReport:
-    if not reports:
-        raise UsageError("Nothing to ingest was given.", fix="Give at least one source.")
-    first, *rest = reports
-    for report in rest:
-        first = first.plus(report)
-    return first

@@ -91,13 +91,13 @@ class Rewriter:
         )
 
     def _read(self, reply: str, failing: Sequence[Claim]) -> list[str]:
-        found: dict[int, str] = {}
         starts = [*_LINE.finditer(reply)]
-        ends = [*(start.start() for start in starts[1:]), len(reply)]
-        for start, end in zip(starts, ends, strict=True):
-            found.setdefault(int(start.group(1)), reply[start.end() : end].strip())
         if not starts and len(failing) == 1:
-            found = {1: reply.strip()}
+            return [self._sentence(reply.strip())]
+        found: dict[int, str] = {}
+        for place, start in enumerate(starts):
+            end = starts[place + 1].start() if place + 1 < len(starts) else len(reply)
+            found.setdefault(int(start.group(1)), reply[start.end() : end].strip())
         return [self._sentence(found.get(number, claim.text)) for number, claim in enumerate(failing, start=1)]
 
     def _sentence(self, text: str) -> str:

@@ -9,6 +9,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+Interrupt = Callable[[], None]
+_interrupts: contextvars.ContextVar[list[Interrupt] | None] = contextvars.ContextVar("interrupts", default=None)
+
+
+def on_cancel(interrupt: Interrupt) -> None:
+    """Have ``interrupt`` called, from another thread, when the generator that ``iterate`` is running is cancelled.
+
+    For what blocks, such as a read from a connection; it must not raise. Elsewhere this does nothing.
+    """
+    registered = _interrupts.get()
+    if registered is not None:
+        registered.append(interrupt)
+
 
 async def cancellable(work: Callable[[Callable[[], bool]], T]) -> T:
     """Run ``work`` in a worker thread. It is given a function that says when to stop.
@@ -32,9 +45,12 @@ async def cancellable(work: Callable[[Callable[[], bool]], T]) -> T:
 async def iterate(items: Iterator[T]) -> AsyncGenerator[T, None]:
     """The items of a generator, each made in a worker thread, all in one context.
 
-    Leaving the loop or cancelling waits for the item under way and then closes the generator.
+    Leaving the loop or cancelling interrupts what blocks (``on_cancel``), waits for the item under way, and then closes
+    the generator.
     """
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    interrupts: list[Interrupt] = []
+    context.run(_interrupts.set, interrupts)
     end = object()
 
     def advance() -> object:
@@ -53,5 +69,8 @@ async def iterate(items: Iterator[T]) -> AsyncGenerator[T, None]:
             yield item  # type: ignore[misc]  # anything but the end mark is a T
     finally:
         if step is not None and not step.done():
+            for interrupt in interrupts:
+                interrupt()
             await asyncio.wait([step])
+            step.exception()  # an interrupted item fails, and nobody asks for it any more
         await loop.run_in_executor(None, context.run, close)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from grounded import KnowledgeBase
+from grounded import KnowledgeBase, rewriter, verify
 from grounded.demo import QUESTIONS, handbook
-from grounded.records import DoneEvent, TextEvent, VerdictEvent
+from grounded.records import DoneEvent, Policy, TextEvent, VerdictEvent
+from grounded.verification import fails
 from tests.llm_server import ServerMissingError, running_server
 
 pytestmark = pytest.mark.slow
@@ -54,3 +55,24 @@ def test_streaming_and_asking_agree(shop: KnowledgeBase, model: str) -> None:
         assert shown == last.answer.text
         verdicts = [event.claim for event in events if isinstance(event, VerdictEvent)]
         assert [claim.verdict for claim in verdicts] == [claim.verdict for claim in last.answer.report.claims]
+
+
+@pytest.mark.parametrize("policy", ["strip", "abstain", "repair"])
+def test_under_a_policy_nothing_that_fails_is_returned(shop: KnowledgeBase, model: str, policy: Policy) -> None:
+    answer = shop.ask(QUESTIONS[0], llm=model, k=1, window=2048, reserve=100, policy=policy, tries=1)
+    if answer.report is not None:
+        assert answer.report.text == answer.text
+        assert not any(map(fails, answer.report.claims))
+        assert answer.answered or answer.report.is_withheld
+
+
+def test_a_real_model_is_asked_to_rewrite_and_what_it_writes_is_checked(model: str) -> None:
+    rewrite = rewriter(model, question="How long is the warranty?", window=2048, reserve=100)
+    source = "Our warranty lasts 24 months from delivery. Returns take 30 days."
+    answer = "Returns take 30 days [1]. Our warranty lasts 12 months from delivery [1]."
+    report = verify(answer, [source], policy="repair", rewrite=rewrite, tries=2)
+    assert rewrite.usage.output_tokens
+    assert "12 months" not in report.text
+    assert not any(map(fails, report.claims))
+    assert report.original is not None
+    assert report.original.text == answer

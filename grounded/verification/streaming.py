@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import date
 from itertools import takewhile
 from typing import Any, TypedDict, Unpack, overload
@@ -28,12 +29,15 @@ from grounded.records import (
 from grounded.twins import cancellable, iterate
 from grounded.verification.claims import Draft
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, fails, follow
-from grounded.verification.verifying import Known, Prepared, Verifier
+from grounded.verification.verifying import SENTENCES_BEFORE, Known, Prepared, Verifier
 
 _MAY_END = re.compile(r"[.!?…。！？:;\n\]】>)⁰¹²³⁴-⁹]")
 # Where a sentence ends depends on the word that follows; eight letters will do where words are not set apart.
 _WORD = re.compile(r"[\W\d]{0,80}[^\W\d](?:\w*\W|\w{7})")
 _MAY_CHANGE = ("[", "【", "(", "<", "=", "-", *"⁰¹²³⁴⁵⁶⁷⁸⁹")
+_REACHES_FAR = re.compile(r"`{3}|~{3}|<\s*/?\s*(?:think|reasoning)", re.IGNORECASE)
+_LONG = 3000
+_OVERLAP = 600
 _READ_ANEW = "What followed changed how this is to be read."
 
 CheckEvent = LiveEvent | CheckedEvent
@@ -82,7 +86,8 @@ class AnswerStream:
         self._judged = 0  # up to where it is judged
         self._from = 0  # where the next end of a sentence may be
         self._said = _Said()
-        self._written: list[Claim] = []  # the verdicts on it
+        self._past: list[Draft] = []  # the sentences of that
+        self._written: list[Claim] = []  # the verdicts on them
         self._settled: tuple[str, Sequence[Claim]] = "", ()  # what of it is to be shown
 
     def show(self, text: str, reason: str = _READ_ANEW) -> Iterator[LiveEvent]:
@@ -93,15 +98,16 @@ class AnswerStream:
             reason: Why, in that case.
         """
         if not text.startswith(self._text):
-            self._judged, self._from, self._written, self._settled = 0, 0, [], ("", ())
+            self._judged, self._from, self._settled = 0, 0, ("", ())
+            self._past, self._written = [], []
         self._text = text
         yield from self._say(reason)
         if not self._is_due():
             return
-        drafts = self._prepared.draft(text).drafts
-        for number in range(_complete(drafts)):
-            if drafts[number].span.end > self._judged:
-                yield from self._judge(drafts, number)
+        drafts = self._drafts()
+        for item in drafts[: _complete(drafts)]:
+            if item.span.end > self._judged:
+                yield from self._judge(item)
 
     def written(self) -> Report:
         """What is found in the whole answer as written, when it is complete."""
@@ -126,15 +132,24 @@ class AnswerStream:
     def _checked(self, text: str) -> Report:
         return self._prepared.report(text, self._known)
 
-    def _judge(self, drafts: Sequence[Draft], number: int) -> Iterator[LiveEvent]:
-        item = drafts[number]
+    def _drafts(self) -> list[Draft]:
+        """The sentences from a little before the last one judged; reading all of a long answer again would cost."""
+        start = 0
+        if len(self._text) > _LONG and not _REACHES_FAR.search(self._text):
+            plain = (item for item in reversed(self._past) if not (item.is_item or item.skip))
+            start = next((item.span.start for item in plain if self._judged - item.span.start > _OVERLAP), 0)
+        return [_moved(item, start) for item in self._prepared.draft(self._text[start:]).drafts]
+
+    def _judge(self, item: Draft) -> Iterator[LiveEvent]:
         announced = None
         if not self._hold:
             moved = len(self._said.text) - len(self._text)
             announced = item.span.shift(moved) if item.span.start + moved >= 0 else None
             if announced and announced.slice(self._said.text) == item.span.slice(self._text):
                 yield ClaimEvent(span=announced, text=item.span.slice(self._text))
-        (claim,) = self._prepared.claims(self._text, drafts[: number + 1], self._known, start=number)
+        drafts = [*self._past[-SENTENCES_BEFORE:], item]
+        (claim,) = self._prepared.claims(self._text, drafts, self._known, start=len(drafts) - 1)
+        self._past.append(item)
         self._written.append(claim)
         self._judged = item.span.end
         self._settled = self._settle()
@@ -181,7 +196,7 @@ class _Said:
     ) -> Iterator[LiveEvent]:
         """The events that turn what was said into ``text`` with ``claims``."""
         old, self.text = self.text, text
-        kept = _in_common(self._claims, claims)
+        kept = len(claims) if claims is self._claims else _in_common(self._claims, claims)
         start = len(old) if text.startswith(old) else _in_common(old, text)
         if kept < len(self._claims):
             start = min(start, self._claims[kept].span.start)
@@ -331,7 +346,20 @@ def _checked_token(token: object) -> str:
 
 def _in_common(one: Sequence[object], other: Sequence[object]) -> int:
     """How many items they begin with alike."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    alike = takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in alike)
+
+
+def _moved(item: Draft, by: int) -> Draft:
+    """A sentence of a later piece of the text, placed in the whole."""
+    if not by:
+        return item
+    return replace(
+        item,
+        span=item.span.shift(by),
+        markers=tuple(replace(marker, start=marker.start + by, end=marker.end + by) for marker in item.markers),
+        parts=tuple(replace(part, span=part.span.shift(by)) for part in item.parts),
+    )
 
 
 def _complete(drafts: Sequence[Draft]) -> int:

@@ -77,6 +77,16 @@ def test_streamed_verdicts_are_those_of_the_whole(size: int, hold: bool) -> None
     never_verifies_early(events, hold=hold)
 
 
+def test_a_long_answer_is_read_in_windows_with_the_same_verdicts() -> None:
+    long = "\n\n".join([f"{GOOD} It is red. {WRONG}\nThe kettle is red [2].", "- The kettle is red.\n- It flies."] * 40)
+    started = time.process_time()
+    events = list(verify_stream(cut(long, 8), SOURCES, hold=True))
+    spent = time.process_time() - started
+    assert whole(events) == verify(long, SOURCES)
+    assert not any(isinstance(event, RetractEvent) for event in events)
+    assert spent < 10
+
+
 def test_each_verdict_comes_when_the_next_sentence_begins() -> None:
     came: list[tuple[str, str]] = []
     sent = ""

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -17,6 +18,7 @@ import urllib3
 
 from grounded.answering.providers.failures import Failure, excerpt
 from grounded.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
+from grounded.twins import on_cancel
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +166,7 @@ class Reply:
         self._response = response
         self._started = started
         self._secrets = secrets
+        on_cancel(self._interrupt)
 
     def __enter__(self) -> Self:
         return self
@@ -177,6 +180,13 @@ class Reply:
         """Drop the connection, also in the middle of the body; the endpoint sees that and stops."""
         self._response.close()
         self._session.close()
+
+    def _interrupt(self) -> None:
+        """Wake a thread that waits for more; closing would wait for that thread instead."""
+        shutdown = getattr(self._response.raw, "shutdown", None)  # urllib3 2.3 and later
+        if shutdown is not None:
+            with suppress(ValueError, RuntimeError, OSError):
+                shutdown()
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it arrives.
