@@ -357,7 +357,7 @@ def _moved(item: Draft, by: int) -> Draft:
     return replace(
         item,
         span=item.span.shift(by),
-        markers=tuple(replace(marker, start=marker.start + by, end=marker.end + by) for marker in item.markers),
+        markers=tuple(marker.shifted(by) for marker in item.markers),
         parts=tuple(replace(part, span=part.span.shift(by)) for part in item.parts),
     )
 

@@ -11,7 +11,7 @@ pytest.importorskip("langchain_core", reason="LangChain is not installed")
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 
 from grounded import KnowledgeBase
 from grounded.errors import UsageError
@@ -45,7 +45,7 @@ def test_what_cannot_be_verified_is_wrong_use(given: Any) -> None:
 
 def test_a_retrieval_chain_ends_in_a_report_with_exact_places(shop: KnowledgeBase) -> None:
     retriever = KnowledgeBaseRetriever(knowledge_base=shop, options={"k": 1})
-    model = RunnableLambda(lambda given: AIMessage(given["context"][0].page_content))
+    model: Runnable[Any, AIMessage] = RunnableLambda(lambda given: AIMessage(given["context"][0].page_content))
     chain = RunnablePassthrough.assign(context=lambda given: retriever.invoke(given["input"])).assign(answer=model)
     found = (chain | GroundedVerifier()).invoke({"input": "How long is the warranty?"})
     assert found["report"].groundedness == 1.0
