@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from grounded.records import (
     Answer,
     Citation,
+    CitationStatus,
     Claim,
     ClaimPart,
     Evidence,
@@ -24,7 +25,7 @@ from grounded.records import (
     Verdict,
     VerifierRef,
 )
-from grounded.render.common import NOTICE, quote
+from grounded.render.common import CITATION_WORDS, NOTICE, SYMBOLS, WORDS, quote
 from grounded.render.html import report_html
 from grounded.render.markdown import report_markdown
 from grounded.render.terminal import answer_terminal, passages_terminal, report_terminal
@@ -103,6 +104,11 @@ TAGS = (
 )
 ALLOWED_TAGS = set(TAGS.split())
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+
+
+def test_every_verdict_and_citation_has_its_words() -> None:
+    assert set(WORDS) == set(SYMBOLS) == set(get_args(Verdict))
+    assert set(CITATION_WORDS) == set(get_args(CitationStatus))
 
 
 @pytest.mark.parametrize("verdict", ["supported", "contradicted", "unsupported", "check_failed"])
