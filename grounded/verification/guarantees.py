@@ -142,15 +142,20 @@ def more_needed(
     Returns:
         The number, and the point it is read off: the one tested first. No point: there are too few to test.
     """
-    start, level = starts(len(called), error_rate, confidence)[0]
+    start, _ = starts(len(called), error_rate, confidence)[0]
     first = next(tested(called, start), None)
     if first is None:
         return start - len(called), None
     point = _point(*first, _wrong_so_far(called)[first[0]], len(called), confidence)
     if point.risk >= error_rate:
         return None, point
+
+    def shows(count: int) -> bool:  # more labels may mean more starts, and then each must be surer
+        _, level = starts(math.ceil(len(called) * count / point.called), error_rate, confidence)[0]
+        return at_most(count, math.ceil(point.risk * count), error_rate) <= 1.0 - level
+
     count = point.called
-    while at_most(count, math.ceil(point.risk * count), error_rate) > 1.0 - level:
+    while not shows(count):
         count = max(count + 1, int(count * 1.02))
     return count - point.called, point
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grounded.verification.guarantees import at_most, choose, labels_needed, more_needed, risk_curve, upper_bound
@@ -117,6 +117,7 @@ def test_the_curve_counts_what_a_threshold_calls(pairs: list[tuple[float, bool]]
 
 
 @given(st.integers(1, 120), st.integers(0, 2))
+@example(59, 2)
 @settings(max_examples=20)
 def test_as_many_more_labels_as_it_says_are_enough(count: int, wrong: int) -> None:
     """More of the same, with errors at the same rate, keep the promise; one fewer of all-right ones does not."""
