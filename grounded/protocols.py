@@ -229,7 +229,11 @@ class Judgement:
 
 
 class EntailmentModel(Protocol):
-    """Judges whether a window of evidence supports or contradicts a claim. Thread-safe."""
+    """Judges whether a window of evidence supports or contradicts a claim. Thread-safe.
+
+    A model that cannot judge every claim may have a method ``cannot_read(claim: str) -> str`` that says why not, and
+    nothing when it can; such a claim is ``check_failed`` unless it is decided without a model.
+    """
 
     @property
     def ref(self) -> VerifierRef:
@@ -237,5 +241,8 @@ class EntailmentModel(Protocol):
         ...
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
-        """Judge ``(window, claim)`` pairs, in the order given; windows are at most a few sentences long."""
+        """Judge ``(window, claim)`` pairs, in the order given.
+
+        A window has at most about 120 words; sentences of different places stand on different lines.
+        """
         ...

@@ -143,9 +143,9 @@ def test_a_verifier_that_fails_never_supports(bees: KnowledgeBase, judgements: l
         def judge(self, pairs: object) -> list[Judgement]:
             return judgements
 
-    answer = bees.ask("What do bees make?", llm=Scripted("Bees do make a lot of honey."), verifier=Failing())
+    answer = bees.ask("What do bees make?", llm=Scripted("Flowers give bees their honey."), verifier=Failing())
     assert answer.outcome == "check_failed"
-    report = verify(BEES, [BEES], verifier=Failing())
+    report = verify("Flowers give bees honey.", [BEES], verifier=Failing())
     assert report.claims[0].verdict == "check_failed"
     assert (report.groundedness, report.complete) == (0.0, False)
 

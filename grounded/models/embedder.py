@@ -54,7 +54,7 @@ class OnnxEmbedder:
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """``(start, end)`` in code points of every token of ``text``, in order, without special tokens."""
-        return _tokenizer(self._folder).spans(text)
+        return tokenizer_of(self._folder).spans(text)
 
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         """Vectors of shape ``(len(texts), 384)``, float32, unit length, in the order given.
@@ -87,7 +87,7 @@ class OnnxEmbedder:
         return vector
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        tokenizer = _tokenizer(self._folder)
+        tokenizer = tokenizer_of(self._folder)
         return (tokenizer.first_id, *tokenizer.ids(text, self.max_tokens), tokenizer.last_id)
 
     def _run(self, ids: tuple[int, ...]) -> Any:
@@ -114,7 +114,8 @@ def default_embedder(threads: int | None = None) -> OnnxEmbedder:
 
 
 @cache
-def _tokenizer(folder: Path) -> WordPiece:
+def tokenizer_of(folder: Path) -> WordPiece:
+    """The tokenizer whose files are in ``folder``; made once per process."""
     for name in ("vocab.txt", "characters.json"):
         runtime.checked_bytes(folder, name)
     return WordPiece.load(folder)

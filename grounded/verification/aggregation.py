@@ -8,7 +8,7 @@ from typing import Any
 
 from grounded.protocols import Judgement
 from grounded.records import Evidence, Passage, Span, Verdict
-from grounded.verification.windows import Window
+from grounded.verification.windows import Stretch, Window
 
 MAX_EVIDENCE = 5
 """Places shown for each side of a claim."""
@@ -53,11 +53,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The best place of one passage for or against a claim."""
+    """The best window of one passage for or against a claim."""
 
     passage: int
     strength: float
-    evidence: Evidence
+    evidence: tuple[Evidence, ...]
     reason: str
 
 
@@ -111,7 +111,7 @@ def aggregate(
         support=_strongest(pairs, outdated, "support"),
         contradiction=_strongest(pairs, outdated, "contradiction"),
         conflict=bool(now_pro and now_con),
-        evidence=_unique(side.evidence for group in order for side in group[:MAX_EVIDENCE]),
+        evidence=_unique(item for group in order for side in group[:MAX_EVIDENCE] for item in side.evidence),
         supporting=frozenset(side.passage for side in pro),
     )
 
@@ -155,25 +155,31 @@ def _name(passages: Sequence[Passage], side: _Side) -> str:
 def _sides(
     pairs: Sequence[tuple[Window, Judgement]], passages: Sequence[Passage], relation: str, threshold: float
 ) -> list[_Side]:
-    best: dict[int, tuple[tuple[float, int, int], Window, Judgement]] = {}
+    best: dict[int, tuple[tuple[float, int, int], list[Stretch], Judgement]] = {}
     for window, judgement in pairs:
         strength = judgement.support if relation == "supports" else judgement.contradiction
-        rank = (-strength, window.end - window.start, window.start)
-        if strength >= threshold and (window.passage not in best or rank < best[window.passage][0]):
-            best[window.passage] = rank, window, judgement
+        if strength < threshold:
+            continue
+        deciding = window.within(judgement.span) if judgement.span else window.stretches
+        for number in dict.fromkeys(stretch[0] for stretch in deciding):
+            own = [stretch for stretch in deciding if stretch[0] == number]
+            rank = (-strength, sum(end - start for _, start, end in own), own[0][1])
+            if number not in best or rank < best[number][0]:
+                best[number] = rank, own, judgement
     sides = [
-        _Side(number, -rank[0], _evidence(passages[number], window, judgement, relation, -rank[0]), judgement.reason)
-        for number, (rank, window, judgement) in best.items()
+        _Side(
+            number,
+            -rank[0],
+            tuple(_evidence(passages[number], stretch, relation, -rank[0]) for stretch in own),
+            judgement.reason,
+        )
+        for number, (rank, own, judgement) in best.items()
     ]
     return sorted(sides, key=lambda side: (-side.strength, side.passage))
 
 
-def _evidence(passage: Passage, window: Window, judgement: Judgement, relation: str, strength: float) -> Evidence:
-    start, end = window.start, window.end
-    if judgement.span is not None:
-        low, high = judgement.span
-        if 0 <= low < high <= end - start:
-            start, end = start + low, start + high
+def _evidence(passage: Passage, stretch: Stretch, relation: str, strength: float) -> Evidence:
+    _, start, end = stretch
     return Evidence(
         passage_id=passage.id,
         kind=passage.kind,

@@ -25,6 +25,24 @@ LEAST_ITEMS = 2
 """Content words and quantities a claim needs before containment says anything about it."""
 MISCALCULATED = "the numbers of the source give"
 OPPOSITE = "the source says the opposite"
+ANOTHER_ORDER = "the source has these words in another order"
+OTHER_WAY_ROUND = "the source has these names the other way round"
+_DENIALS = (
+    OPPOSITE,
+    OTHER_WAY_ROUND,
+    MISCALCULATED,
+    "the source limits",
+    "the source does not give the unit",
+    "no column of the source",
+    "the source only asks",
+    "one of claim and source is negated",
+    "the source is less certain",
+    "the source restricts it",
+    "the source does not go as far",
+    "the source speaks of",
+)
+"""How reasons begin that a model may not overrule; what merely stands further apart it may."""
+_BELOW_HALF = 0.49
 
 
 class ContainmentModel:
@@ -56,22 +74,6 @@ class ContainmentModel:
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
         """Judge ``(window, claim)`` pairs, in the order given."""
         return [self._judge(window, analyse(claim)) for window, claim in pairs]
-
-    def gate(self, window: str, claim: str, judgement: Judgement) -> Judgement:
-        """What no other model may overrule: a different number in the same slot, negation, and plain containment.
-
-        A same-slot conflict becomes a contradiction, a negated source can no longer support, and what a source says
-        in the claim's own words is supported.
-        """
-        read = analyse(claim)
-        own = self._judge(window, read)
-        if own.contradiction and own.reason != OPPOSITE:
-            return own
-        if own.contradiction and judgement.support >= judgement.contradiction:
-            return _neither(judgement.support, own.reason)
-        if own.reason.startswith(MISCALCULATED):
-            return own
-        return own if own.support >= self.support_coverage and own.support > judgement.support else judgement
 
     def _judge(self, text: str, claim: Analysis) -> Judgement:
         if len(claim.items) < LEAST_ITEMS:
@@ -112,7 +114,7 @@ class ContainmentModel:
         if negation_flip(claim, window, found):
             return Judgement(0.0, 0.9, 0.1, reason=OPPOSITE)
         if found.score < self.support_coverage:
-            return _neither(found.score, "the source has these words in another order")
+            return _neither(found.score, OTHER_WAY_ROUND if _names_turned(claim, window) else ANOTHER_ORDER)
         if exact is None and not english:
             return _neither(found.score, "only word-for-word containment is judged in this language")
         speaks_against = verbatim_objection if exact else objection
@@ -128,7 +130,21 @@ def _reckoned(found: Calculation) -> Judgement:
     return _neither(0.0, f"{MISCALCULATED} {found.shown}")
 
 
+def _names_turned(claim: Analysis, window: Analysis) -> bool:
+    """Whether two names have changed places and no passive voice explains it."""
+    mine = [item.key for item in claim.items if item.is_name]
+    theirs = [item.key for item in window.items if item.is_name and item.key in mine]
+    return len(set(mine)) > 1 and mine != theirs and not {"by"} & (claim.words | window.words)
+
+
+def denies(judgement: Judgement) -> bool:
+    """Whether the claim's words stand there and yet say something else, so that no model may take them for support."""
+    return judgement.reason.startswith(_DENIALS) or (
+        "' stands against '" in judgement.reason or "' where the sentence says '" in judgement.reason
+    )
+
+
 def _neither(score: float, reason: str) -> Judgement:
     """Neither: the score still says how close it came, below one half so that nobody takes it for support."""
-    support = min(score, 1.0) * 0.49
+    support = min(score, 1.0) * _BELOW_HALF
     return Judgement(support, 0.0, 1.0 - support, reason=reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -34,10 +34,11 @@ from grounded.verification.analysis import analyse
 from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
-from grounded.verification.containment import ContainmentModel
+from grounded.verification.containment import OPPOSITE, ContainmentModel, denies
 from grounded.verification.joining import joined
 from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
+from grounded.verification.network import TrainedModel
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
 from grounded.verification.resolution import Scored, resolve
 from grounded.verification.sources import passages_from
@@ -50,6 +51,7 @@ FAILURES_IN_A_ROW = 3
 SENTENCES_BEFORE = 8
 """Sentences before one in which what its pronoun stands for is looked for."""
 _NEIGHBOURHOOD = 300
+_CONTAINMENT = ContainmentModel()
 _log = logging.getLogger(__name__)
 
 Known = dict[tuple[object, ...], Sequence[Finding]]
@@ -61,17 +63,23 @@ Locate = Callable[[Evidence], tuple[Locator, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One thing to score: a sentence or a part of one, with the windows that may decide it."""
+    """One thing to score: a sentence or a part of one, with the windows that may decide it.
+
+    Attributes:
+        windows: Single sentences, for what is decided without a model.
+        contexts: Longer stretches, for a model; empty when there is none.
+    """
 
     scored: Scored
     windows: tuple[Window, ...]
+    contexts: tuple[Window, ...]
 
 
 class Verifier:
     """A verifier with its settings. Thread-safe when its model is.
 
     Attributes:
-        model: What judges a window; the containment model when none is given.
+        model: What judges evidence; the trained model of the package when none is given.
         sentences_per_claim: Source sentences considered for each claim, at least 1.
         thresholds: What a judgement must reach.
         calibration: What ``calibrate`` found of this verifier, or None; given as a record or the path of one.
@@ -91,9 +99,9 @@ class Verifier:
         if chosen is not None and not callable(getattr(chosen, "judge", None)):
             raise UsageError(
                 f"A verifier needs a model with a method 'judge', not a {type(chosen).__name__}.",
-                fix="Pass an EntailmentModel, or nothing for the containment check.",
+                fix="Pass an EntailmentModel, or nothing for the model of the package.",
             )
-        self.model: EntailmentModel = chosen if chosen is not None else ContainmentModel()
+        self.model: EntailmentModel = chosen if chosen is not None else TrainedModel()
         self.sentences_per_claim = sentences_per_claim
         self.thresholds = thresholds if thresholds is not None else Thresholds()
         self.calibration = matching(calibration, self._ref()) if calibration is not None else None
@@ -272,14 +280,16 @@ class Prepared:
                 question=self._question,
                 reference_date=self._reference_date,
             )
-            windows = self._index.choose(
-                scored.text,
-                limit=self._verifier.sentences_per_claim,
-                cited=cited,
-                all_pairs=not isinstance(self._verifier.model, ContainmentModel),
-            )
-            found.append(_Question(scored, tuple(windows)))
+            found.append(self._question_of(scored, cited))
         return found
+
+    def _question_of(self, scored: Scored, cited: Collection[int]) -> _Question:
+        verifier = self._verifier
+        windows = self._index.choose(scored.text, limit=verifier.sentences_per_claim, cited=cited, all_pairs=False)
+        if isinstance(verifier.model, ContainmentModel):
+            return _Question(scored, tuple(windows), ())
+        contexts = self._index.contexts(scored.text, limit=max(1, verifier.sentences_per_claim // 2), cited=cited)
+        return _Question(scored, tuple(windows), tuple(contexts))
 
     def _findings(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
@@ -303,20 +313,30 @@ class Prepared:
 
     def _judged(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
         flat = [question for questions in asked.values() for question in questions]
-        pairs = [
-            (self.passages[window.passage].text[window.start : window.end], question.scored.text)
-            for question in flat
-            for window in question.windows
+        plain = [self._contained(question) for question in flat]
+        open_ = [
+            question for question, judged in zip(flat, plain, strict=True) if question.contexts and not _decides(judged)
         ]
-        judgements = iter(self._withheld(flat, self._judge(pairs)))
+        unread = {id(question): reason for question in open_ if (reason := self._unreadable(question.scored.text))}
+        open_ = [question for question in open_ if id(question) not in unread]
+        pairs = [(window.text(self.passages), each.scored.text) for each in open_ for window in each.contexts]
+        judgements = iter(self._withheld(open_, self._judge(pairs)))
+        read = {
+            id(question): [
+                (window, self._on_topic(window, question.scored, next(judgements))) for window in question.contexts
+            ]
+            for question in open_
+        }
         results = [
-            aggregate(
-                [(window, self._on_topic(window, question.scored, next(judgements))) for window in question.windows],
+            failed(unread[id(question)])
+            if id(question) in unread
+            else aggregate(
+                _without_denied(read[id(question)], judged) if id(question) in read else judged,
                 passages=self.passages,
                 outdated=self._outdated,
                 thresholds=self._verifier.thresholds,
             )
-            for question in flat
+            for question, judged in zip(flat, plain, strict=True)
         ]
         position, found = 0, {}
         for number, questions in asked.items():
@@ -326,22 +346,35 @@ class Prepared:
 
     def _withheld(self, flat: Sequence[_Question], judgements: Sequence[Judgement]) -> list[Judgement]:
         """No model may support a value that no window of the claim says in any form."""
-        if isinstance(self._verifier.model, ContainmentModel):
-            return list(judgements)
         kept: list[Judgement] = []
         for question in flat:
-            texts = [self.passages[w.passage].text[w.start : w.end] for w in question.windows]
-            titles = {self.passages[w.passage].title for w in question.windows}
+            texts = [window.text(self.passages) for window in question.contexts]
+            titles = {self.passages[number].title for w in question.contexts for number, _, _ in w.stretches}
             own = judgements[len(kept) : len(kept) + len(texts)]
             kept += withhold(own, analyse(question.scored.text), [analyse(text) for text in (*texts, *titles)])
         return kept
 
+    def _contained(self, question: _Question) -> list[tuple[Window, Judgement]]:
+        """What is decided without a model: plain containment, and values that cannot both be right."""
+        model = self._verifier.model
+        own = model if isinstance(model, ContainmentModel) else _CONTAINMENT
+        text = question.scored.text
+        judged = own.judge([(window.text(self.passages), text) for window in question.windows])
+        return [
+            (window, self._on_topic(window, question.scored, judgement))
+            for window, judgement in zip(question.windows, judged, strict=True)
+        ]
+
+    def _unreadable(self, claim: str) -> str:
+        """Why the model cannot judge a claim, in words; empty when it can, or does not say."""
+        reads = getattr(self._verifier.model, "cannot_read", None)
+        return str(reads(claim)) if callable(reads) else ""
+
     def _judge(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Judgement]:
         if not pairs:
             return []
-        model = self._verifier.model
         try:
-            judgements = model.judge(pairs)
+            judgements = self._verifier.model.judge(pairs)
         except Exception as error:
             # A plugged-in model may raise anything, and all of it must fail closed.
             _log.warning("the verifier raised %s", type(error).__name__)
@@ -349,10 +382,7 @@ class Prepared:
         wrong = defect(judgements, len(pairs))
         if wrong:
             raise _JudgingError(wrong)
-        if isinstance(model, ContainmentModel):
-            return judgements
-        gate = ContainmentModel().gate
-        return [gate(window, claim, judged) for (window, claim), judged in zip(pairs, judgements, strict=True)]
+        return judgements
 
     def _on_topic(self, window: Window, scored: Scored, judgement: Judgement) -> Judgement:
         """A sentence that begins with "it" is about what came before: the source must speak of that near by."""
@@ -410,6 +440,38 @@ class Prepared:
         return self._verifier.ref
 
 
+def _decides(judged: Sequence[tuple[Window, Judgement]]) -> bool:
+    """Whether no model need be asked: a source says it in these words, or has another value in the same place."""
+    return any(
+        judgement.support >= 0.5 or (judgement.contradiction >= 0.5 and judgement.reason != OPPOSITE)
+        for _, judgement in judged
+    )
+
+
+def _without_denied(
+    read: Sequence[tuple[Window, Judgement]], plain: Sequence[tuple[Window, Judgement]]
+) -> list[tuple[Window, Judgement]]:
+    """What the model read, less its support from where the same words say something else."""
+    denied = [(window, judgement.reason) for window, judgement in plain if denies(judgement)]
+    kept: list[tuple[Window, Judgement]] = []
+    for window, judgement in read:
+        reason = next((reason for other, reason in denied if _overlap(window, other)), "")
+        if reason == OPPOSITE and judgement.support < 0.5:
+            judgement = Judgement(0.0, 0.9, 0.1, judgement.span, reason)
+        elif reason and judgement.support >= judgement.contradiction:
+            judgement = Judgement(0.0, judgement.contradiction, 1.0 - judgement.contradiction, judgement.span, reason)
+        kept.append((window, judgement))
+    return kept
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return any(
+        mine[0] == theirs[0] and mine[1] < theirs[2] and theirs[1] < mine[2]
+        for mine in one.stretches
+        for theirs in other.stretches
+    )
+
+
 class _JudgingError(Exception):
     """The model failed on a batch."""
 
@@ -445,7 +507,8 @@ def verify(
         policy: ``flag`` reports and changes nothing, ``strip`` takes failing sentences out, ``abstain`` withholds an
             answer that holds one, ``repair`` has them rewritten, and abstains when that does not succeed.
         verifier: A ``Verifier``, an ``EntailmentModel`` to judge with, or the name of an installed one, with what it
-            is made of behind a colon (``folder:./minicheck``, ``llm-judge:ollama:NAME``); by default plain containment.
+            is made of behind a colon (``folder:./minicheck``, ``llm-judge:ollama:NAME``); by default the trained
+            model of the package, ``containment`` for the check without a model.
         rewrite: Who rewrites for ``repair``: ``grounded.rewriter(llm)``.
         tries: How often to have sentences rewritten before the answer is withheld.
         calibration: What ``calibrate`` found of this verifier, a record or the path of one; replaces the verifier's.

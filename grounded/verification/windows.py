@@ -16,25 +16,55 @@ UNIT_LIMIT = 1200
 """Characters a window's sentence may have; longer stretches without a full stop are cut at white space."""
 POSTINGS_LIMIT = 4000
 """Places looked at per claim, rarest words first: what keeps the cost of a claim bounded."""
+CONTEXT_WORDS = 110
+"""Words of one context: what a small encoder reads in one go, beside the claim."""
+COLLAGE_SENTENCES = 4
+CHARACTERS_PER_WORD = 6
+"""English text with its blanks, for estimates; a script without blanks gives longer contexts, which are cut."""
 _ENDED = re.compile(r"[.!?。！？]\W*\Z")
 _WORD_BREAK = re.compile(r"\s")
 
 
+Stretch = tuple[int, int, int]
+"""``(passage, start, end)``: the index of a passage and code points in its own text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of one passage.
+    """Evidence that is judged in one go: a stretch of one passage, or sentences of several places side by side.
 
     Attributes:
         passage: Index of the passage.
         start: First code point in the passage's own text.
         end: One past the last.
-        score: How much of the claim's rare words it shares, in [0, 1]; for choosing only.
+        score: How much of the claim's rare words its best sentence shares, in [0, 1]; for choosing only.
+        more: Further stretches, after the first in the order of the passages.
     """
 
     passage: int
     start: int
     end: int
     score: float
+    more: tuple[Stretch, ...] = ()
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """All of it."""
+        return ((self.passage, self.start, self.end), *self.more)
+
+    def text(self, passages: Sequence[Passage]) -> str:
+        """What a model reads: every stretch on a line of its own."""
+        return "\n".join(passages[number].text[start:end] for number, start, end in self.stretches)
+
+    def within(self, span: tuple[int, int]) -> tuple[Stretch, ...]:
+        """The stretches that a part of ``text`` covers; all of them when the part is none."""
+        found, offset = [], 0
+        for number, start, end in self.stretches:
+            low, high = max(span[0], offset) - offset, min(span[1], offset + end - start) - offset
+            if low < high:
+                found.append((number, start + low, start + high))
+            offset += end - start + 1
+        return tuple(found) or self.stretches
 
 
 @dataclass(slots=True)
@@ -96,6 +126,71 @@ class WindowIndex:
                     found[key] = max(found.get(key, 0.0), scores[unit])
         windows = [Window(*key, score) for key, score in found.items()]
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
+
+    def contexts(self, claim: str, *, limit: int, cited: Collection[int] = ()) -> list[Window]:
+        """A few stretches around the sentences most likely to decide a claim, and these sentences side by side.
+
+        Args:
+            claim: The claim's scoring text.
+            limit: Stretches at most; the best sentence of every cited passage gets one beyond it.
+            cited: Indices of passages the claim cites.
+
+        Returns:
+            Best first; after them, when sentences from several places were found, these together.
+        """
+        scores = self._scores(claim)
+        best = sorted(scores, key=lambda unit: (-scores[unit], unit))
+        chosen: list[list[int]] = []
+        seen: set[int] = set()
+        own = (next((unit for unit in best if self.units[unit][0] == passage), None) for passage in cited)
+        for unit in [*best[: 3 * limit], *(unit for unit in own if unit is not None)]:
+            is_own = len(chosen) >= limit or unit not in best[: 3 * limit]
+            if unit in seen or (is_own and self.units[unit][0] not in cited):
+                continue
+            around = self._around(unit)
+            seen.update(around)
+            chosen.append(around)
+        together = sorted(self._that_fit(best[:COLLAGE_SENTENCES]))
+        if len(together) > 1 and not any(set(together) <= set(around) for around in chosen):
+            chosen.append(together)
+        return [self._joined(units, max(scores.get(unit, 0.0) for unit in units)) for units in chosen]
+
+    def _around(self, unit: int) -> list[int]:
+        """The sentence with its neighbours, as far as they fit."""
+        passage, _, _ = self.units[unit]
+        chosen, room = [unit], CONTEXT_WORDS - self._words(unit)
+        for other in (unit - 1, unit + 1, unit + 2):
+            fits = 0 <= other < len(self.units) and self.units[other][0] == passage and self._words(other) <= room
+            if fits and (other - 1 in chosen or other + 1 in chosen):
+                chosen.append(other)
+                room -= self._words(other)
+        return sorted(chosen)
+
+    def _that_fit(self, units: Sequence[int]) -> list[int]:
+        room = CONTEXT_WORDS
+        chosen: list[int] = []
+        for unit in units:
+            if self._words(unit) <= room or not chosen:
+                chosen.append(unit)
+                room -= self._words(unit)
+        return chosen
+
+    def _words(self, unit: int) -> int:
+        _, start, end = self.units[unit]
+        return 1 + (end - start) // CHARACTERS_PER_WORD
+
+    def _joined(self, units: Sequence[int], score: float) -> Window:
+        """Sentences as one window; neighbours become one stretch."""
+        stretches: list[Stretch] = []
+        before = -2
+        for unit in units:
+            passage, start, end = self.units[unit]
+            if unit == before + 1 and stretches[-1][0] == passage:
+                stretches[-1] = (passage, stretches[-1][1], end)
+            else:
+                stretches.append((passage, start, end))
+            before = unit
+        return Window(*stretches[0], score, tuple(stretches[1:]))
 
     def _scores(self, claim: str) -> dict[int, float]:
         places_of = {stem: self.postings.get(stem, []) for stem in stems_of(claim)}

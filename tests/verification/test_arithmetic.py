@@ -1,14 +1,16 @@
 """What follows from cited numbers, and above all what does not."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from grounded import verify
 from grounded.protocols import Judgement
+from grounded.records import VerifierRef
 from grounded.verification.analysis import analyse
 from grounded.verification.arithmetic import calculation
-from grounded.verification.containment import ContainmentModel
 
 IN_YEARS = "Revenue was 100 million euros in 2020 and 112 million euros in 2021."
 
@@ -86,7 +88,11 @@ def test_only_the_right_total_is_supported(parts: list[int], said: int) -> None:
 
 
 def test_a_model_does_not_overrule_what_the_numbers_give() -> None:
-    sure = Judgement(0.95, 0.02, 0.03)
-    gated = ContainmentModel().gate(IN_YEARS, "Revenue grew 20%.", sure)
-    assert gated.support < 0.5
-    assert "12%" in gated.reason
+    class Sure:
+        ref = VerifierRef(name="sure", version="1")
+
+        def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+            return [Judgement(0.95, 0.02, 0.03)] * len(pairs)
+
+    (claim,) = verify("Revenue grew 20%.", [IN_YEARS], verifier=Sure()).claims
+    assert claim.verdict != "supported"

@@ -58,7 +58,7 @@ def worst(prepared: Prepared, text: str) -> str:
 
 
 def test_a_changed_number_is_caught_and_the_true_sentence_is_not_accused(shared_data: Path) -> None:
-    verifier = Verifier()
+    verifier = Verifier("containment")
     right, wrong = [], []
     for sentence, changed, text in changed_pairs(passages(shared_data), SAMPLE):
         prepared = verifier.prepare([text])
@@ -80,7 +80,7 @@ def test_a_changed_number_is_caught_and_the_true_sentence_is_not_accused(shared_
 
 
 def test_a_negated_sentence_is_never_supported(shared_data: Path) -> None:
-    verifier = Verifier()
+    verifier = Verifier("containment")
     rng = random.Random(5)
     counts = {"contradicted": 0, "unsupported": 0, "supported": 0, "not_a_claim": 0}
     total = 0
@@ -105,7 +105,7 @@ def test_on_natural_claims_what_is_supported_is_supported(shared_data: Path) -> 
     documents = {row["doc_id"]: row["text"] for row in load(folder / "docs.jsonl")}
     rows = load(folder / "claims_flat.jsonl")
     random.Random(1).shuffle(rows)
-    verifier = Verifier()
+    verifier = Verifier("containment")
     supported, contradicted = [], []
     for row in rows[:600]:
         verdict = worst(verifier.prepare([documents[row["doc_id"]]]), row["claim"])

@@ -97,7 +97,7 @@ class Unwilling:
 
 @pytest.mark.parametrize("policy", ["strip", "abstain", "repair"])
 def test_what_could_not_be_checked_is_not_let_through(policy: Policy) -> None:
-    sources = [*SOURCES, "Bananas grow in Ecuador."]
+    sources = [*SOURCES, "Ecuador has farms of bananas."]
     report = verify(f"{GOOD} Bananas grow in Ecuador.", sources, policy=policy, rewrite=keep, verifier=Unwilling())
     assert report.original is not None
     assert [claim.verdict for claim in report.original.claims] == ["supported", "check_failed"]

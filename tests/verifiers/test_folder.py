@@ -185,7 +185,9 @@ def test_wrong_settings_are_refused_when_it_is_opened(
 def test_outputs_that_the_model_has_not_fail_the_check(tmp_path: Path, outputs: dict[str, int]) -> None:
     classifier(tmp_path, {"neither": 0, "support": 1})
     tiny.write_settings(tmp_path, kind="cross-encoder", outputs=outputs)
-    report = verify("the kettle has a lid.", ["the kettle has a red lid."], verifier=CrossEncoder.from_folder(tmp_path))
+    report = verify(
+        "a lid is on this kettle.", ["the kettle has a red lid."], verifier=CrossEncoder.from_folder(tmp_path)
+    )
     assert [claim.verdict for claim in report.claims] == ["check_failed"]
 
 
