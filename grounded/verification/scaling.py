@@ -16,7 +16,8 @@ SHRINKAGE = 3.0
 """Pull of the slope towards 1, a tenth of it on the offset towards 0.
 
 Chosen by held-out log loss among 0.1, 1, 3 and 10, and this map among the same for beta calibration (Kull et al. 2017)
-and isotonic regression: ``python benchmarks/calibration_maps.py`` prints the comparison on public claims.
+and isotonic regression: it is the best with 40, 60 and 120 labels, and less than 0.002 from the best with 250 and 600.
+``python benchmarks/calibration_maps.py`` prints the comparison on public claims.
 """
 BINS = 10
 FOLDS = 3

@@ -60,5 +60,6 @@ def test_docstring_examples_run(name: str) -> None:
 
 def test_links_between_pages_resolve() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text("utf-8")):
+        prose = re.sub(r"^```.*?^```|`[^`\n]+`", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", prose):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

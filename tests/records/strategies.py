@@ -111,14 +111,14 @@ def claims(draw: st.DrawFn, *, start: int = 0, text: str | None = None) -> Claim
         score=draw(st.none() | FRACTIONS),
         parts=parts,
         evidence=tuple(draw(st.lists(evidence(), max_size=2))),
-        citations=tuple(draw(st.lists(citations(), max_size=2))),
+        citations=tuple(draw(st.lists(citations(), max_size=1))),
         reviews=tuple(draw(st.lists(reviews(), max_size=2))),
     )
 
 
 @st.composite
 def reports(draw: st.DrawFn) -> Report:
-    sentences = draw(st.lists(TEXT, max_size=5))
+    sentences = draw(st.lists(TEXT, max_size=3))
     found, position = [], 0
     for sentence in sentences:
         found.append(draw(claims(start=position, text=sentence)))
