@@ -16,6 +16,8 @@ from grounded.verification.features import NAMES, features
 
 ENOUGH = 0.8
 """Share of what a whole context covers of a claim that one of its sentences must cover to be shown alone."""
+ABOUT = 0.5
+"""Share of a claim's content that a context must have before it may contradict."""
 NETWORK_NAMES = ("network", "worst_word", "mean_word")
 """What is taken of the network for support, before ``features.NAMES``."""
 
@@ -64,7 +66,9 @@ class TrainedModel:
         )
         support = _sigmoid(self._bias + sum(self._weights[name] * value for name, value in measured.items()))
         against = _sigmoid(logits.contradicted - logits.neither)
-        contradiction = (1.0 - support) * against
+        # Evidence speaks against a claim only when it is about the same thing.
+        is_about = measured["coverage"] >= ABOUT
+        contradiction = (1.0 - support) * against if is_about else 0.0
         return Judgement(
             support,
             contradiction,
