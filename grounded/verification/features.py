@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from itertools import pairwise
 
 from grounded.verification.alignment import align, coverage, window_keys
@@ -29,13 +28,12 @@ _LONG = 200
 """Items of a context beyond which the in-order alignment, which is quadratic, is not made."""
 
 
-def features(claim: str, context: str, weights: Mapping[str, float] | None = None) -> tuple[float, ...]:
+def features(claim: str, context: str) -> tuple[float, ...]:
     """How a claim's words, names and numbers stand in a context; each number in [0, 1] but ``length``.
 
     Args:
         claim: The claim's scoring text.
         context: The evidence.
-        weights: How rare a stem is among the sources; a stem that is not in it counts as the rarest.
 
     Returns:
         As many numbers as ``NAMES``; ``length`` is the logarithm of the claim's content words.
@@ -46,14 +44,16 @@ def features(claim: str, context: str, weights: Mapping[str, float] | None = Non
         return (0.0,) * len(NAMES)
     keys = window_keys(mine, theirs)
     present = set(keys)
+    share = coverage(mine, keys)
+    distinct = {item.key for item in items}
     found = align(mine, theirs, keys) if len(keys) <= _LONG else None
     names = [item for item in items if item.is_name]
     numbers = [item for item in items if item.quantity >= 0]
     flipped = found is not None and found.score > 0.0 and negation_flip(mine, theirs, found)
     return (
-        coverage(mine, keys),
-        _weighted(items, present, weights),
-        found.score if found else coverage(mine, keys),
+        share,
+        len(distinct & present) / len(distinct),
+        found.score if found else share,
         _pairs(mine, keys),
         _share(names, present),
         _share(numbers, present),
@@ -62,15 +62,8 @@ def features(claim: str, context: str, weights: Mapping[str, float] | None = Non
         float(bool(numbers) and slot_conflict(mine, theirs, least_overlap=0.6) is not None),
         float(flipped),
         math.log(1 + len(items)),
-        max((_covered(mine, sentence) for sentence in context.split("\n")), default=0.0),
+        max((covered(mine, sentence) for sentence in context.split("\n")), default=0.0),
     )
-
-
-def _weighted(items: tuple[Item, ...], present: set[str], weights: Mapping[str, float] | None) -> float:
-    rarest = max(weights.values(), default=1.0) if weights else 1.0
-    worth = {item.key: weights.get(item.key, rarest) if weights else 1.0 for item in items}
-    total = sum(worth.values())
-    return sum(value for key, value in worth.items() if key in present) / total if total else 0.0
 
 
 def _share(items: list[Item], present: set[str]) -> float:
@@ -83,5 +76,6 @@ def _pairs(claim: Analysis, keys: list[str]) -> float:
     return len(wanted & set(pairwise(keys))) / len(wanted) if wanted else 0.0
 
 
-def _covered(claim: Analysis, sentence: str) -> float:
+def covered(claim: Analysis, sentence: str) -> float:
+    """Share of a claim's content that a sentence has, in [0, 1]."""
     return coverage(claim, window_keys(claim, analyse(sentence)))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from grounded.models.entailment import EntailmentNetwork, Logits, default_network
 from grounded.protocols import Judgement
 from grounded.records import VerifierRef
 from grounded.text.sentences import sentences
-from grounded.verification.alignment import coverage, window_keys
 from grounded.verification.analysis import analyse
-from grounded.verification.features import NAMES, features
+from grounded.verification.features import NAMES, covered, features
 
 ENOUGH = 0.8
 """Share of what a whole context covers of a claim that one of its sentences must cover to be shown alone."""
@@ -89,11 +87,8 @@ def network_features(logits: Logits) -> tuple[float, float, float]:
 def deciding(context: str, claim: str) -> tuple[int, int] | None:
     """The sentence of a context that covers nearly all of a claim that the whole covers; None when none does."""
     mine = analyse(claim)
-    found = [
-        (coverage(mine, window_keys(mine, analyse(span.slice(context)))), -len(span), span.start, span.end)
-        for span in sentences(context)
-    ]
-    whole = coverage(mine, window_keys(mine, analyse(context)))
+    found = [(covered(mine, span.slice(context)), -len(span), span.start, span.end) for span in sentences(context)]
+    whole = covered(mine, context)
     if not found or whole == 0.0:
         return None
     share, _, start, end = max(found)
@@ -125,8 +120,7 @@ def _doubtful(claim: str, logits: Logits) -> str:
     return ", ".join(repr(claim[start:end]) for start, end in spans[:3])
 
 
-def _sigmoid(value: Any) -> float:
-    number = float(value)
+def _sigmoid(number: float) -> float:
     if number >= 0:
         return 1.0 / (1.0 + math.exp(-number))
     small = math.exp(number)

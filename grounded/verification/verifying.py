@@ -67,12 +67,12 @@ class _Question:
 
     Attributes:
         windows: Single sentences, for what is decided without a model.
-        contexts: Longer stretches, for a model; empty when there is none.
+        cited: Indices of the passages it cites.
     """
 
     scored: Scored
     windows: tuple[Window, ...]
-    contexts: tuple[Window, ...]
+    cited: Collection[int]
 
 
 class Verifier:
@@ -280,16 +280,16 @@ class Prepared:
                 question=self._question,
                 reference_date=self._reference_date,
             )
-            found.append(self._question_of(scored, cited))
+            windows = self._index.choose(scored.text, limit=self._verifier.sentences_per_claim, cited=cited)
+            found.append(_Question(scored, tuple(windows), cited))
         return found
 
-    def _question_of(self, scored: Scored, cited: Collection[int]) -> _Question:
-        verifier = self._verifier
-        windows = self._index.choose(scored.text, limit=verifier.sentences_per_claim, cited=cited, all_pairs=False)
-        if isinstance(verifier.model, ContainmentModel):
-            return _Question(scored, tuple(windows), ())
-        contexts = self._index.contexts(scored.text, limit=max(1, verifier.sentences_per_claim // 2), cited=cited)
-        return _Question(scored, tuple(windows), tuple(contexts))
+    def _contexts(self, question: _Question) -> list[Window]:
+        """Longer stretches, for a model; none when there is none."""
+        if isinstance(self._verifier.model, ContainmentModel):
+            return []
+        limit = max(1, self._verifier.sentences_per_claim // 2)
+        return self._index.contexts(question.scored.text, limit=limit, cited=question.cited)
 
     def _findings(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
@@ -314,18 +314,19 @@ class Prepared:
     def _judged(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
         flat = [question for questions in asked.values() for question in questions]
         plain = [self._contained(question) for question in flat]
+        # Contexts are only looked for where the rules leave a question open.
         open_ = [
-            question for question, judged in zip(flat, plain, strict=True) if question.contexts and not _decides(judged)
+            (question, contexts)
+            for question, judged in zip(flat, plain, strict=True)
+            if not _decides(judged) and (contexts := self._contexts(question))
         ]
-        unread = {id(question): reason for question in open_ if (reason := self._unreadable(question.scored.text))}
-        open_ = [question for question in open_ if id(question) not in unread]
-        pairs = [(window.text(self.passages), each.scored.text) for each in open_ for window in each.contexts]
+        unread = {id(question): reason for question, _ in open_ if (reason := self._unreadable(question.scored.text))}
+        open_ = [(question, contexts) for question, contexts in open_ if id(question) not in unread]
+        pairs = [(window.text(self.passages), each.scored.text) for each, contexts in open_ for window in contexts]
         judgements = iter(self._withheld(open_, self._judge(pairs)))
         read = {
-            id(question): [
-                (window, self._on_topic(window, question.scored, next(judgements))) for window in question.contexts
-            ]
-            for question in open_
+            id(question): [(window, self._on_topic(window, question.scored, next(judgements))) for window in contexts]
+            for question, contexts in open_
         }
         results = [
             failed(unread[id(question)])
@@ -344,12 +345,14 @@ class Prepared:
             position += len(questions)
         return found
 
-    def _withheld(self, flat: Sequence[_Question], judgements: Sequence[Judgement]) -> list[Judgement]:
+    def _withheld(
+        self, asked: Sequence[tuple[_Question, Sequence[Window]]], judgements: Sequence[Judgement]
+    ) -> list[Judgement]:
         """No model may support a value that no window of the claim says in any form."""
         kept: list[Judgement] = []
-        for question in flat:
-            texts = [window.text(self.passages) for window in question.contexts]
-            titles = {self.passages[number].title for w in question.contexts for number, _, _ in w.stretches}
+        for question, contexts in asked:
+            texts = [window.text(self.passages) for window in contexts]
+            titles = {self.passages[number].title for w in contexts for number, _, _ in w.stretches}
             own = judgements[len(kept) : len(kept) + len(texts)]
             kept += withhold(own, analyse(question.scored.text), [analyse(text) for text in (*texts, *titles)])
         return kept

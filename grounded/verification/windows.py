@@ -96,15 +96,13 @@ class WindowIndex:
         ended = [bool(_ENDED.search(passages[number].text, max(start, end - 8), end)) for number, start, end in units]
         return cls(units, dict(postings), ended, empty)
 
-    def choose(self, claim: str, *, limit: int, cited: Collection[int] = (), all_pairs: bool = True) -> list[Window]:
-        """The windows of one and two sentences most likely to decide a claim, best first.
+    def choose(self, claim: str, *, limit: int, cited: Collection[int] = ()) -> list[Window]:
+        """The sentences most likely to decide a claim, best first; with what no full stop sets apart from them, too.
 
         Args:
             claim: The claim's scoring text.
             limit: Sentences considered; at most three windows come of each.
             cited: Indices of passages the claim cites; the best sentence of each is always considered.
-            all_pairs: Join every sentence with its neighbours; otherwise only what no full stop separates, such
-                as a title and the sentence under it.
 
         Returns:
             Windows in a stable order: score, then shorter, then place.
@@ -121,7 +119,7 @@ class WindowIndex:
             for first, last in ((unit, unit), (unit - 1, unit), (unit, unit + 1)):
                 if first < 0 or last >= len(self.units) or self.units[first][0] != self.units[last][0]:
                     continue
-                if first == last or all_pairs or not self.ended[first]:
+                if first == last or not self.ended[first]:
                     key = self.units[first][0], self.units[first][1], self.units[last][2]
                     found[key] = max(found.get(key, 0.0), scores[unit])
         windows = [Window(*key, score) for key, score in found.items()]

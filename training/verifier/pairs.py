@@ -17,9 +17,8 @@ from sets import Example, Label, _rows
 from words import Forms, Lexicon, WordNet
 
 from grounded.records import Passage
-from grounded.verification.windows import WindowIndex
+from grounded.verification.windows import CONTEXT_WORDS, WindowIndex
 
-CONTEXT_WORDS = 110
 RARITY = {
     "sibling": 0.7, "negation": 0.5, "antonym": 1.0, "number": 2.0, "date": 4.0, "unit": 4.0, "names": 3.0,
     "roles": 6.0,
@@ -322,9 +321,6 @@ def human_pairs(examples: Iterable[Example]) -> Iterator[Pair]:
             chosen = list(dict.fromkeys([*holds[:2], *gold[:1]]))
             for text in chosen:
                 yield Pair(text, example.claim, example.label, example.source, example.wrong, known)
-            others = [text for text in texts if text not in holds]
-            if others and example.source == "fool_me_twice" and not holds:
-                continue
             continue
         if example.label == "neither":
             for text in texts[:1] + texts[-1:] if len(texts) > 1 else texts:
