@@ -20,6 +20,7 @@ from grounded.records.answers import (
 from grounded.records.base import SCHEMA, Record, Span
 from grounded.records.calibrations import Calibration, ReliabilityBin, RiskPoint, Scaling
 from grounded.records.changes import Change, Checkpoint, Delete, Failed, Listing, Unchanged, Upsert
+from grounded.records.datasets import DECLINED_KINDS, DataSet, DataSetRef, GoldSource, Row, RowKind
 from grounded.records.documents import (
     DEFAULT_TENANT,
     Chunk,
@@ -37,6 +38,21 @@ from grounded.records.documents import (
     chunk_id,
     document_id,
 )
+from grounded.records.experiments import (
+    Comparison,
+    Experiment,
+    Finding,
+    KnowledgeBaseRef,
+    MeasuredBy,
+    MetricCard,
+    MetricValue,
+    Need,
+    PackedMessage,
+    Problem,
+    Summary,
+    Trial,
+    Variant,
+)
 from grounded.records.filters import (
     SYSTEM_KEYS,
     Absent,
@@ -52,6 +68,7 @@ from grounded.records.filters import (
     keys_of,
 )
 from grounded.records.force import out_of_force, superseded
+from grounded.records.gates import Gate, GateCheck, Manifest
 from grounded.records.locators import Locator, Segment, locate, place_of, places
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
@@ -72,6 +89,7 @@ from grounded.records.verdicts import (
 )
 
 __all__ = [
+    "DECLINED_KINDS",
     "DEFAULT_TENANT",
     "SCHEMA",
     "SYSTEM_KEYS",
@@ -93,31 +111,47 @@ __all__ = [
     "Claim",
     "ClaimEvent",
     "ClaimPart",
+    "Comparison",
     "Condition",
+    "DataSet",
+    "DataSetRef",
     "Delete",
     "Document",
     "DoneEvent",
     "Dropped",
     "Event",
     "Evidence",
+    "Experiment",
     "Failed",
     "Failure",
+    "Finding",
     "Freshness",
+    "Gate",
+    "GateCheck",
     "Generation",
     "GeneratorRef",
+    "GoldSource",
     "HumanVerdict",
     "IngestReport",
     "KeyKind",
+    "KnowledgeBaseRef",
     "Listing",
     "LiveEvent",
     "Locator",
+    "Manifest",
+    "MeasuredBy",
     "Message",
+    "MetricCard",
+    "MetricValue",
+    "Need",
     "Not",
     "OneOf",
     "Outcome",
+    "PackedMessage",
     "Parsed",
     "Passage",
     "Policy",
+    "Problem",
     "Prompt",
     "PromptWarning",
     "RawDocument",
@@ -127,6 +161,8 @@ __all__ = [
     "RetractEvent",
     "Review",
     "RiskPoint",
+    "Row",
+    "RowKind",
     "Scalar",
     "Scaling",
     "Segment",
@@ -134,12 +170,15 @@ __all__ = [
     "SourceStatus",
     "Span",
     "Status",
+    "Summary",
     "TemplateRef",
     "TextEvent",
+    "Trial",
     "Trust",
     "Unchanged",
     "Upsert",
     "Usage",
+    "Variant",
     "Verdict",
     "VerdictEvent",
     "VerifierRef",

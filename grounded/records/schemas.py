@@ -13,7 +13,10 @@ from typing import Any
 from grounded.records.answers import Answer, AnswerRecord, Event, Generation
 from grounded.records.base import SCHEMA, Record
 from grounded.records.calibrations import Calibration
+from grounded.records.datasets import DataSet, Row
 from grounded.records.documents import Chunk, Document, Parsed, Passage
+from grounded.records.experiments import Experiment
+from grounded.records.gates import Gate, Manifest
 from grounded.records.locators import Locator
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
@@ -26,15 +29,20 @@ PUBLISHED: tuple[type[Record], ...] = (
     Chunk,
     Citation,
     Claim,
+    DataSet,
     Document,
     Evidence,
+    Experiment,
+    Gate,
     Generation,
     IngestReport,
     Locator,
+    Manifest,
     Parsed,
     Passage,
     Prompt,
     Report,
+    Row,
     Status,
 )
 
