@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grounded.answering import llm as llm
+    from grounded.connecting import connector as connector
     from grounded.errors import GroundedError as GroundedError
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
     from grounded.prompting import build_prompt as build_prompt
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "KnowledgeBase": "grounded.pipeline",
     "build_prompt": "grounded.prompting",
+    "connector": "grounded.connecting",
     "llm": "grounded.answering",
     "rewriter": "grounded.repairing",
     "cite": "grounded.verification",

@@ -17,6 +17,8 @@
     │       └── StoreUnavailableError (ConnectionError, Retryable)
     ├── SourceError                            a source cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
+    │   ├── SourceAccessError (PermissionError) the source refuses these credentials, or an address is forbidden
+    │   ├── SourceUnavailableError (ConnectionError, Retryable)
     │   └── RetirementRefusedError             a listing would retire more than the allowed share
     ├── ParseError                             one document cannot be read
     │   ├── UnsupportedFormatError
@@ -153,6 +155,14 @@ class SourceError(GroundedError):
 
 class SourceNotFoundError(SourceError, FileNotFoundError):
     """The source does not exist."""
+
+
+class SourceAccessError(SourceError, PermissionError):
+    """The source refuses these credentials, or reading from that address is forbidden."""
+
+
+class SourceUnavailableError(SourceError, ConnectionError, Retryable):
+    """The source cannot be reached, went away, or did not answer in time."""
 
 
 class RetirementRefusedError(SourceError):

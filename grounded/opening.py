@@ -1,17 +1,14 @@
-"""Opening a knowledge base: its settings, its store, its ledger, and what names a source."""
+"""Opening a knowledge base: its settings, its store and its ledger."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, NamedTuple
 
-from grounded import registry
 from grounded.errors import (
     ConfigurationError,
     EmbedderMismatchError,
@@ -19,9 +16,8 @@ from grounded.errors import (
     KnowledgeBaseError,
     KnowledgeBaseExistsError,
     KnowledgeBaseLockedError,
-    UsageError,
 )
-from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.protocols import Embedder, VectorStore
 from grounded.records import Status
 from grounded.settings import KB_FILE, PRIVATE_FOLDER_MODE, KnowledgeBaseSettings
 
@@ -40,8 +36,6 @@ _LEDGER_FIX = "Allowed: sqlite, a path that ends in .sqlite, or postgresql://use
 _SECRETS = frozenset({"password", "sslpassword"})
 _LEFTOVERS = frozenset({SHARD_FOLDER, LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", f".{KB_FILE}.new"})
 """What an interrupted creation may have left; none of it counts as a knowledge base."""
-
-Source = str | Path | Connector | Iterable[Any]
 
 
 class Parts(NamedTuple):
@@ -257,45 +251,6 @@ def open_ledger(
 
     address = ledger_address(folder, settings.ledger, is_given=False)
     return Ledger.open(address, read_only=read_only, create=create)
-
-
-def as_sources(sources: Sequence[Source]) -> list[Source]:
-    """A list of paths is several sources; mappings and documents given one by one belong together in one."""
-    sources = [each for source in sources for each in (source if _is_paths(source) else (source,))]
-    loose = [source for source in sources if isinstance(source, Mapping) or hasattr(source, "key")]
-    rest = [source for source in sources if not any(source is each for each in loose)]
-    return [*rest, loose] if loose else rest
-
-
-def _is_paths(source: Source) -> TypeGuard[Sequence[str | Path]]:
-    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(each, str | Path) for each in source)
-
-
-def connector_for(source: Source) -> Connector:
-    """The connector that reads a source.
-
-    Raises:
-        UnknownNameError: No plug-in reads such a scheme.
-        UsageError: It is no source at all.
-    """
-    if isinstance(source, Connector):
-        return source
-    if isinstance(source, str | Path):
-        scheme, separator, _ = str(source).partition("://")
-        if scheme == "file":
-            return _plug_in("files", url2pathname(urlsplit(str(source)).path))
-        return _plug_in(scheme if separator else "files", str(source))
-    if not isinstance(source, (bytes, Mapping)) and hasattr(source, "__iter__"):
-        return _plug_in("records", source)
-    raise UsageError(
-        f"A {type(source).__name__} cannot be ingested.",
-        fix="Give a path, a folder, a glob, a connector, or an iterable of documents or mappings with key and text.",
-    )
-
-
-def _plug_in(name: str, source: Any) -> Connector:
-    connector: Connector = registry.load("connectors", name)(source)
-    return connector
 
 
 def status_from(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from grounded import telemetry
+from grounded.connecting import Source, as_sources, connector
 from grounded.errors import KnowledgeBaseError, UsageError
 from grounded.models.remembering import RememberingEmbedder
-from grounded.opening import Source, as_sources, connector_for, open_ledger, open_parts, status_from
+from grounded.opening import open_ledger, open_parts, status_from
 from grounded.protocols import Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
@@ -149,8 +150,8 @@ class KnowledgeBase:
         """Bring in what is new, re-embed what changed, retire what is gone.
 
         Args:
-            sources: Paths, folders, globs, connectors, or iterables of documents, raw documents or mappings
-                with ``key`` and ``text``.
+            sources: Paths, folders, globs, URIs, connectors (``grounded.connector`` makes one with options),
+                LlamaIndex readers, or iterables of documents, raw documents or mappings with ``key`` and ``text``.
             tenant: Whose documents these are.
             metadata: Values for filters, for documents that do not declare their own.
             principals: Who may see documents that do not declare it themselves; ``()`` means everybody who may read the
@@ -172,12 +173,12 @@ class KnowledgeBase:
         from grounded.retrieval.bm25 import document_vector
 
         self._check_open()
-        connectors = [connector_for(source) for source in as_sources(sources)]
+        connectors = [connector(source) for source in as_sources(sources)]
         reports = []
-        for connector in connectors:
-            with telemetry.stage("ingest", source=connector.source):
+        for each in connectors:
+            with telemetry.stage("ingest", source=each.source):
                 report = sync(
-                    connector,
+                    each,
                     ledger=self._ledger,
                     store=self._store,
                     embedder=self._embedder,

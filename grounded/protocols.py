@@ -61,7 +61,11 @@ class Scored:
 class Connector(Protocol):
     """Reads one place of one source.
 
-    ``source`` names the source, stable over time; together with tenant and key it makes a document's identity.
+    ``source`` names the source, stable over time; together with tenant and key it makes a document's identity. A
+    plug-in is a callable that takes what names the place, and options as keywords, and returns a connector.
+
+    Two more methods are used where they are there: ``total() -> int | None``, how many documents there are to read,
+    and ``check() -> None``, which raises ``SourceError`` at once when nothing can be read.
     """
 
     @property
@@ -82,7 +86,8 @@ class Connector(Protocol):
         """Yield what is there now, or what changed since ``checkpoint``.
 
         A connector that lists everything it covers ends with a ``Listing``; only a complete one lets the
-        ledger retire documents that were not named. One bad document is a ``Failed``, not an exception.
+        ledger retire documents that were not named. One bad document is a ``Failed``, not an exception. An
+        ``Offer`` names a document and its fingerprint, and its content is fetched only when that is another one.
 
         Raises:
             SourceError: The source as a whole cannot be read.

@@ -94,6 +94,15 @@ class FilesConnector:
             return False
         return self._pattern is None or bool(self._pattern.match(relative))
 
+    def check(self) -> None:
+        """Say at once what is missing.
+
+        Raises:
+            SourceNotFoundError: There is nothing at that path.
+            SourceError: It is neither a file nor a folder, or it is itself a knowledge base.
+        """
+        next(self._paths([]), None)
+
     def total(self) -> int | None:
         """How many files there are to read, for a progress bar; None when that cannot be found out."""
         problems: list[str] = []

@@ -12,7 +12,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.pairs import pairs
+from grounded.cli.pairs import pairs, several
 from grounded.errors import UsageError
 from grounded.records import IngestReport
 
@@ -34,7 +34,10 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     context: typer.Context,
-    sources: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs or URIs such as postgresql://host/db.")],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE for the connector; repeat a key for several.")
+    ] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE for filters.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="Who may see it; repeat it for several.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everybody may see it, also what was restricted.")] = False,
@@ -47,7 +50,9 @@ def ingest(
     wait: WaitOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Bring in files and folders: new ones are added, changed ones updated, missing ones retired.
+    """Bring in files, tables, pages: new ones are added, changed ones updated, missing ones retired.
+
+    A URI's scheme names the connector; ${NAME} in it or in an option stands for an environment variable.
 
     Exit code 5 when anything was skipped, refused or lost; Ctrl-C stops at the next batch and keeps what is
     committed.
@@ -57,7 +62,7 @@ def ingest(
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     values = pairs(metadata, "--metadata")
-    connectors = _found(sources)
+    connectors = _found(sources, several(option, "--option"))
     with (
         output.open_knowledge_base(create=True) as knowledge_base,
         _progress(output.side) as (progress, stopping),
@@ -80,19 +85,20 @@ def ingest(
         raise typer.Exit(exits.PARTIAL_INGEST)
 
 
-def _found(sources: list[str]) -> list[Connector]:
+def _found(sources: list[str], options: dict[str, str | list[str]]) -> list[Connector]:
     """The connectors of the sources; what is missing is said before a knowledge base is made.
 
     Raises:
-        UsageError: No plug-in reads such a source.
-        SourceNotFoundError: There is no such file or folder.
+        UsageError: No plug-in reads such a source, or it has no such option.
+        SourceError: A source is not there or cannot be read.
     """
-    from grounded.opening import connector_for
+    from grounded.connecting import connector
 
-    connectors = [connector_for(source) for source in sources]
-    for connector in connectors:
-        if connector.source == "files":  # looking at the first change costs nothing there
-            next(iter(connector.changes(None)), None)
+    connectors = [connector(source, **options) for source in sources]
+    for each in connectors:
+        check = getattr(each, "check", None)
+        if callable(check):
+            check()
     return connectors
 
 

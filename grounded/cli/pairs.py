@@ -25,13 +25,27 @@ def pairs(given: Sequence[str] | None, option: str) -> dict[str, Scalar]:
     Raises:
         UsageError: One of them is no KEY=VALUE.
     """
-    found: dict[str, Scalar] = {}
+    return {key: value_of(value) for key, value in (_halves(pair, option) for pair in given or ())}
+
+
+def several(given: Sequence[str] | None, option: str) -> dict[str, str | list[str]]:
+    """The texts of a repeated option, in a list where a key came more than once.
+
+    Raises:
+        UsageError: One of them is no KEY=VALUE.
+    """
+    found: dict[str, list[str]] = {}
     for pair in given or ():
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise UsageError(f"{option} {pair!r} is not KEY=VALUE.", fix=f"For example: {option} year=2024")
-        found[key] = value_of(value)
-    return found
+        key, value = _halves(pair, option)
+        found.setdefault(key.replace("-", "_"), []).append(value)
+    return {key: values if len(values) > 1 else values[0] for key, values in found.items()}
+
+
+def _halves(pair: str, option: str) -> tuple[str, str]:
+    key, separator, value = pair.partition("=")
+    if not separator or not key:
+        raise UsageError(f"{option} {pair!r} is not KEY=VALUE.", fix=f"For example: {option} year=2024")
+    return key, value
 
 
 def value_of(text: str) -> Scalar:

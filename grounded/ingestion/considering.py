@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from grounded.records import (
     Document,
     Failed,
     Failure,
+    Offer,
     Parsed,
     RawDocument,
     Unchanged,
@@ -28,7 +29,7 @@ from grounded.records import (
     document_id,
 )
 
-Named = Upsert | Unchanged | Delete | Failed
+Named = Upsert | Offer | Unchanged | Delete | Failed
 """A change that names one document."""
 
 Parse = Callable[[RawDocument], Parsed]
@@ -73,7 +74,7 @@ class Case:
 
 def key_of(change: Named) -> str:
     """The key of the document a change names."""
-    return change.document.key if isinstance(change, Upsert) else change.key
+    return change.document.key if isinstance(change, Upsert | Offer) else change.key
 
 
 class Considering:
@@ -116,11 +117,13 @@ class Considering:
                 self._forgive(key, draft)
                 if case.was_live:
                     draft.retire(case.document_id, case.details.chunk_ids)
+            case Offer():
+                self._offered(case, case.change, draft)
             case Upsert(document=document):
                 self._upsert(case, document, draft)
 
     def _case(self, change: Named, key: str, identity: str, known: Known | None) -> Case:
-        if not isinstance(change, Upsert):
+        if not isinstance(change, Upsert | Offer):
             return Case(change, key, identity, known)
         return Case(
             change,
@@ -141,6 +144,21 @@ class Considering:
             message = "The source says that it has not changed, but nothing of it is stored."
             fix = "Ingest the source again from its beginning."
             self._fail(Failure(key=key, stage="list", error="SourceError", message=message, fix=fix), draft)
+
+    def _offered(self, case: Case, offer: Offer, draft: Draft) -> None:
+        """Fetch it only when there is something to read."""
+        if case.has_same_content:
+            self._upsert(case, offer.document, draft)
+            return
+        match offer.read():
+            case None:
+                return
+            case Failed() as failed:
+                self.consider(replace(case, change=failed), draft)
+            case Upsert() as fetched:
+                # It may have changed since it was listed.
+                now = self._case(fetched, case.key, case.document_id, case.known)
+                self.consider(replace(now, details=case.details), draft)
 
     def _upsert(self, case: Case, document: RawDocument | Document, draft: Draft) -> None:
         if case.is_same:
@@ -222,7 +240,7 @@ class Considering:
 
     def _caution(self, change: Named, attributes: Attributes, said: Mapping[str, object]) -> None:
         """Say aloud what would otherwise happen in silence."""
-        if not isinstance(change, Upsert):
+        if not isinstance(change, Upsert | Offer):
             return
         document, defaults = change.document, self._defaults
         if attributes.principals and not (document.principals or defaults.principals or said.get("principals")):
@@ -249,7 +267,7 @@ class Considering:
 
 
 def _needs_details(case: Case) -> bool:
-    if isinstance(case.change, Upsert):
+    if isinstance(case.change, Upsert | Offer):
         # A retired document too: when it comes back, it is as restricted as it was.
         return case.known is not None and not case.is_same
     return case.was_live and isinstance(case.change, Delete)
@@ -259,7 +277,7 @@ def _with_details(case: Case, details: Mapping[str, Details]) -> Case:
     found = details.get(case.document_id)
     if found is None:
         return case
-    return Case(case.change, case.key, case.document_id, case.known, case.fingerprint, case.declared, found)
+    return replace(case, details=found)
 
 
 def _failure(document: RawDocument | Document, error: str, message: str, fix: str) -> Failure:

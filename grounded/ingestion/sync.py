@@ -28,6 +28,7 @@ from grounded.records import (
     Document,
     IngestReport,
     Listing,
+    Offer,
     Scalar,
     Upsert,
 )
@@ -252,7 +253,7 @@ class _Run:
         key = key_of(change)
         earlier = self._window.get(key)
         if earlier is not None:
-            if isinstance(earlier, Upsert) and isinstance(change, Upsert):
+            if isinstance(earlier, Upsert | Offer) and isinstance(change, Upsert | Offer):
                 # The later one wins, and the earlier one need not be read.
                 del self._window[key]
             else:

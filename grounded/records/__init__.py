@@ -19,7 +19,7 @@ from grounded.records.answers import (
 )
 from grounded.records.base import SCHEMA, Record, Span
 from grounded.records.calibrations import Calibration, ReliabilityBin, RiskPoint, Scaling
-from grounded.records.changes import Change, Checkpoint, Delete, Failed, Listing, Unchanged, Upsert
+from grounded.records.changes import Change, Checkpoint, Delete, Failed, Listing, Offer, Unchanged, Upsert
 from grounded.records.datasets import DECLINED_KINDS, DataSet, DataSetRef, GoldSource, Row, RowKind
 from grounded.records.documents import (
     DEFAULT_TENANT,
@@ -145,6 +145,7 @@ __all__ = [
     "MetricValue",
     "Need",
     "Not",
+    "Offer",
     "OneOf",
     "Outcome",
     "PackedMessage",

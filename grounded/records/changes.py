@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from grounded.records.base import Record
 from grounded.records.documents import Document, RawDocument
@@ -14,6 +15,26 @@ class Upsert(Record):
     """A document is there, new or changed or the same: the ledger finds out which."""
 
     document: RawDocument | Document
+
+
+class Offer(Record):
+    """A document is there, and its content is fetched only if the ledger holds another fingerprint or none.
+
+    For sources that tell cheaply that something changed (an entity tag, a modification time) and dearly what.
+
+    Attributes:
+        document: Everything but the content, which is empty; ``fingerprint`` is required.
+        read: Fetches the document whole; ``Failed`` when it cannot be read, None when it vanished meanwhile.
+    """
+
+    document: RawDocument
+    read: Callable[[], Upsert | Failed | None] = Field(exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _tells_changes(self) -> Self:
+        if not self.document.fingerprint:
+            raise ValueError("an offer needs a fingerprint, otherwise nobody can tell whether it changed")
+        return self
 
 
 class Unchanged(Record):
@@ -58,4 +79,4 @@ class Listing(Record):
     reason: str = ""
 
 
-Change = Upsert | Unchanged | Delete | Failed | Checkpoint | Listing
+Change = Upsert | Offer | Unchanged | Delete | Failed | Checkpoint | Listing
