@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grounded.records import Failed, Listing, Offer, RawDocument, Upsert
+from grounded.records import Change, Failed, Listing, Offer, RawDocument, Upsert
 from tests.ingestion.support import Base, ListSource
 
 
