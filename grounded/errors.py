@@ -32,6 +32,8 @@
     │   ├── ProviderError                      the model's endpoint answered with an error or rubbish
     │   ├── ProviderTimeoutError (TimeoutError, Retryable)
     │   └── ProviderUnavailableError (ConnectionError, Retryable)
+    ├── DataSetError (ValueError)              a data set has broken rows (``problems``)
+    ├── ExperimentError                        an experiment could not be finished; what was answered is kept
     └── VerificationError
         ├── ModelFileError (FileNotFoundError) a shipped model file is missing or corrupted
         ├── CalibrationError                   the labels do not bear the promise out (``needed``: how many more)
@@ -260,3 +262,19 @@ class CalibrationError(VerificationError):
 
 class CalibrationMismatchError(VerificationError, ValueError):
     """A calibration was made with another verifier, version or setting than the one it is to be used with."""
+
+
+class DataSetError(GroundedError, ValueError):
+    """A data set has broken rows.
+
+    Attributes:
+        problems: One sentence for each, with its line, column and what to write instead.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), fix: str = "") -> None:
+        self.problems = problems
+        super().__init__(message, fix=fix)
+
+
+class ExperimentError(GroundedError):
+    """An experiment could not be finished; what was answered is kept and is not asked again."""
