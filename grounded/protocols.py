@@ -177,6 +177,10 @@ class VectorStore(Protocol):
         """Those of ``ids`` that the store holds."""
         ...
 
+    def points(self, ids: Sequence[str]) -> list[Point]:
+        """Those of ``ids`` that the store holds, with vectors and payloads, in no promised order."""
+        ...
+
     def count(self, condition: Condition | None = None) -> int:
         """How many points there are."""
         ...

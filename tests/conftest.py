@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def shared_data() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip("the public data sets (../shared/data) are not on this machine")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``host:port`` of a real Qdrant server that lives as long as the test session."""
+    from tests.qdrant import running
+
+    with running(tmp_path_factory.mktemp("qdrant")) as node:
+        yield node.address
 
 
 def _skips(reporter: pytest.TerminalReporter) -> Counter[str]:

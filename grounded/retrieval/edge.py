@@ -36,6 +36,7 @@ from grounded.retrieval.engine import (
     configuration,
     edge_point,
     edge_sparse,
+    point_of,
     translated,
 )
 from grounded.retrieval.filters import key_of, path_of, translate
@@ -218,6 +219,20 @@ class EdgeStore:
             part = wanted[start : start + PAGE_IDS]
             records = self._call("retrieve", part, with_payload=False, with_vector=False)
             found.update(str(record.id) for record in records)
+        return found
+
+    def points(self, ids: Sequence[str]) -> list[Point]:
+        """Those of ``ids`` that the store holds, with vectors and payloads, in no promised order.
+
+        Raises:
+            StoreError: An id is malformed, or the store failed.
+        """
+        wanted: list[Any] = check_ids(ids)
+        found: list[Point] = []
+        for start in range(0, len(wanted), BATCH_POINTS):
+            part = wanted[start : start + BATCH_POINTS]
+            records = self._call("retrieve", part, with_payload=True, with_vector=True)
+            found.extend(point_of(record) for record in records)
         return found
 
     def count(self, condition: Condition | None = None) -> int:

@@ -101,3 +101,15 @@ def edge_point(point: Point) -> Any:
 def edge_sparse(vector: SparseVector) -> Any:
     """A checked sparse vector as the engine's."""
     return qdrant_edge.SparseVector(list(vector.indices), list(vector.values))
+
+
+def point_of(record: Any) -> Point:
+    """One of our points as the engine returns it, with vectors and payload."""
+    sparse = record.vector.get(SPARSE)
+    words = SparseVector((), ())
+    if sparse is not None:
+        # The engine need not return them in order.
+        pairs = sorted(zip(sparse.indices, sparse.values, strict=True))
+        words = SparseVector(tuple(index for index, _ in pairs), tuple(value for _, value in pairs))
+    dense = np.asarray(record.vector[DENSE], dtype=np.float32)
+    return Point(str(record.id), dense, words, dict(record.payload or {}))

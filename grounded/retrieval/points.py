@@ -149,6 +149,24 @@ def check_payload(payload: Mapping[str, Any], kinds: Mapping[str, KeyKind]) -> d
     return checked
 
 
+def same_points(left: Sequence[Point], right: Sequence[Point]) -> bool:
+    """Whether points of two stores are the same: ids and payloads exactly, dense and sparse values to 1e-6."""
+    ours, theirs = ({point.id: point for point in points} for points in (left, right))
+    return ours.keys() == theirs.keys() and all(_same_point(ours[each], theirs[each]) for each in ours)
+
+
+def _same_point(left: Point, right: Point) -> bool:
+    near = bool(np.allclose(left.dense, right.dense, atol=1e-6))
+    words = left.sparse.indices == right.sparse.indices and np.allclose(
+        left.sparse.values, right.sparse.values, atol=1e-6
+    )
+    return near and bool(words) and _plain(left.payload) == _plain(right.payload)
+
+
+def _plain(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in payload.items()}
+
+
 def _check_value(key: str, kind: KeyKind, value: object) -> str | int | float | bool:
     match kind, value:
         case ("bool", bool()):

@@ -9,7 +9,6 @@ a little from the embedded store's there.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +36,12 @@ from grounded.retrieval.server import (
     SCHEMA_TYPES,
     SPARSE,
     Address,
-    QdrantClient,
+    Nodes,
     ServerDialect,
     models,
+    point_of,
     server_point,
     server_sparse,
-    translated,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ class QdrantStore:
     """A vector store in a collection of a Qdrant server. Thread-safe; implements ``VectorStore``.
 
     Args:
-        url: ``qdrant://host:6333/collection``, or ``https://…`` for TLS.
+        url: ``qdrant://host:6333/collection``, or ``https://…`` for TLS. The nodes of a cluster are separated by
+            commas: when one stops, the next is asked. ``?shards=6&replicas=2`` lays a new collection out on them.
         dimension: Length of the dense vectors.
         create: Make the collection when there is none; an existing one is used as it is.
         api_key: The server's key; ``QDRANT_API_KEY`` when left out. Never logged.
@@ -70,8 +70,8 @@ class QdrantStore:
         UsageError: The address is not one.
         KnowledgeBaseNotFoundError: There is no collection and ``create`` is false.
         EmbedderMismatchError: The collection holds vectors of another dimension.
-        StoreUnavailableError: The server cannot be reached.
-        StoreError: The server refused, or the collection was not made by this package.
+        StoreUnavailableError: No server can be reached, or too few nodes of a cluster.
+        StoreError: The server refused or is too old, or the collection was not made by this package.
     """
 
     def __init__(
@@ -89,16 +89,8 @@ class QdrantStore:
         self._address = Address.from_url(url)
         self._dimension = dimension
         self._exact = exact
-        self._guard = threading.Lock()
-        self._closed = False
         self._kinds: dict[str, KeyKind] = {}
-        self._client = QdrantClient(
-            url=self._address.server,
-            port=self._address.port,
-            api_key=api_key or os.environ.get(KEY_VARIABLE) or None,
-            timeout=timeout,
-            check_compatibility=False,  # costs a request and prints; an unfit server fails by its own words
-        )
+        self._nodes = Nodes(self._address, api_key=api_key or os.environ.get(KEY_VARIABLE) or None, timeout=timeout)
         try:
             self._open(create)
         except BaseException:
@@ -201,6 +193,20 @@ class QdrantStore:
             found.update(str(record.id) for record in records)
         return found
 
+    def points(self, ids: Sequence[str]) -> list[Point]:
+        """Those of ``ids`` that the store holds, with vectors and payloads, in no promised order.
+
+        Raises:
+            StoreError: An id is malformed, or the server failed.
+        """
+        wanted = check_ids(ids)
+        found: list[Point] = []
+        for start in range(0, len(wanted), BATCH_POINTS):
+            part = wanted[start : start + BATCH_POINTS]
+            records = self._call("retrieve", ids=part, with_payload=True, with_vectors=True)
+            found.extend(point_of(record) for record in records)
+        return found
+
     def count(self, condition: Condition | None = None) -> int:
         """How many points there are, exactly."""
         return int(self._call("count", count_filter=self._filter(condition), exact=True).count)
@@ -211,14 +217,11 @@ class QdrantStore:
         Every write here waits for the server's log and for its effect, so there is nothing left to do. How
         soon the log reaches the disk is the server's own setting, five seconds at most by default.
         """
-        self._alive()
+        self._call("collection_exists")
 
     def close(self) -> None:
         """Let go of the connection; closing twice changes nothing."""
-        with self._guard:
-            if not self._closed:
-                self._closed = True
-                self._client.close()
+        self._nodes.close()
 
     def __enter__(self) -> QdrantStore:
         """The store itself; leaving the block closes it."""
@@ -229,6 +232,7 @@ class QdrantStore:
         self.close()
 
     def _open(self, create: bool) -> None:
+        self._nodes.check_version()
         if not self._call("collection_exists"):
             if not create:
                 raise KnowledgeBaseNotFoundError(
@@ -245,6 +249,8 @@ class QdrantStore:
                 "create_collection",
                 vectors_config={DENSE: models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)},
                 sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                shard_number=self._address.shards,
+                replication_factor=self._address.replicas,
             )
         except StoreError:
             # Another process may have made it in the meantime.
@@ -302,11 +308,5 @@ class QdrantStore:
             return None
         return translate(condition, ServerDialect(), self._known(keys_of(condition)))
 
-    def _alive(self) -> None:
-        if self._closed:
-            raise StoreError(f"The connection to {self._address.server} is closed.", fix="Open it again.")
-
     def _call(self, method: str, **named: Any) -> Any:
-        self._alive()
-        with translated(self._address, method):
-            return getattr(self._client, method)(collection_name=self._address.collection, **named)
+        return self._nodes.call(method, collection_name=self._address.collection, **named)

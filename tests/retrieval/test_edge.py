@@ -25,7 +25,8 @@ from grounded.errors import (
 from grounded.protocols import Point, SparseVector
 from grounded.records import AnyOf
 from grounded.retrieval.edge import GROWTH_BYTES, EdgeStore
-from grounded.testing.stores import KEYS, StoreContract, make_points
+from grounded.testing.points import KEYS, make_points
+from grounded.testing.stores import StoreContract
 
 ROOT = Path(__file__).parents[2]
 

@@ -23,7 +23,8 @@ from grounded.protocols import Scored
 from grounded.retrieval.edge import EdgeStore
 from grounded.retrieval.qdrant import QdrantStore
 from grounded.retrieval.server import Address
-from grounded.testing.stores import CONDITIONS, KEYS, StoreContract, make_points
+from grounded.testing.points import CONDITIONS, KEYS, make_points
+from grounded.testing.stores import StoreContract
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,6 +157,8 @@ def test_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
         ("qdrant://host/name", "http://host:6333", "name"),
         ("qdrants://host:1234/a%20b", "https://host:1234", "a b"),
         ("https://[::1]:7/name", "https://[::1]:7", "name"),
+        ("qdrant://a,b:7,[::1]/name", "http://a:6333, http://b:7, http://[::1]:6333", "name"),
+        ("qdrant://a:1/name?shards=6&replicas=2", "http://a:1", "name"),
     ],
 )
 def test_addresses(url: str, server: str, collection: str) -> None:
@@ -165,14 +168,28 @@ def test_addresses(url: str, server: str, collection: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "name", "qdrant://host", "qdrant:///name", "ftp://host/name", "qdrant://host/a/b", "qdrant://host:x/name"],
+    [
+        *(
+            "",
+            "name",
+            "qdrant://host",
+            "qdrant:///name",
+            "ftp://host/name",
+            "qdrant://host/a/b",
+            "qdrant://host:x/name",
+        ),
+        *("qdrant://a,,b/name", "qdrant://a/name#part", "qdrant://a/name?shards=0", "qdrant://a/name?replicas=two"),
+    ],
 )
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(UsageError, match="qdrant://host:6333/collection"):
         Address.from_url(url)
 
 
-@pytest.mark.parametrize("url", ["qdrant://user:s3cr3t@host/name", "qdrant://host/name?api_key=s3cr3t"])
+@pytest.mark.parametrize(
+    "url",
+    ["qdrant://user:s3cr3t@host/name", "qdrant://a,user:s3cr3t@b/name", "qdrant://host/name?api_key=s3cr3t"],
+)
 def test_secrets_in_an_address_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Address.from_url(url)
