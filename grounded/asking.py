@@ -253,7 +253,11 @@ class Asking:
     def _freshness(self, passages: Sequence[Passage]) -> Freshness:
         documents = [passage.document_id for passage in passages if passage.document_id]
         since = self._ledger.live_since(documents) if documents else {}
-        return Freshness(last_sync=self._ledger.last_success(), oldest_passage=min(since.values(), default=None))
+        return Freshness(
+            last_sync=self._ledger.last_success(),
+            oldest_passage=min(since.values(), default=None),
+            watermark=self._ledger.watermark(documents) if documents else None,
+        )
 
     def _record(self, state: _State, answer: Answer) -> None:
         messages = "\x00".join(m.content for m in state.prompt.messages) if state.prompt else ""

@@ -13,6 +13,8 @@
     │   ├── KnowledgeBaseLockedError           another process holds it (``pid``)
     │   ├── EmbedderMismatchError              it was built with another embedding model
     │   ├── LedgerError                        the ledger refused or failed
+    │   │   └── LeaseLostError                 another worker has taken the source over
+    │   ├── SourceBusyError (Retryable)        another worker syncs the source
     │   └── StoreError                         the vector store refused or failed
     │       └── StoreUnavailableError (ConnectionError, Retryable)
     ├── SourceError                            a source cannot be read
@@ -141,6 +143,14 @@ class EmbedderMismatchError(KnowledgeBaseError):
 
 class LedgerError(KnowledgeBaseError):
     """The ledger refused or failed."""
+
+
+class LeaseLostError(LedgerError):
+    """Another worker has taken the source over; nothing more was committed."""
+
+
+class SourceBusyError(KnowledgeBaseError, Retryable):
+    """Somebody else syncs the source at the moment."""
 
 
 class StoreError(KnowledgeBaseError):

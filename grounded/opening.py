@@ -255,11 +255,18 @@ def open_ledger(
 
 def status_from(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:
     """What the ledger says, with the size of the folder."""
-    return ledger.status(
+    documents, chunks = ledger.totals()
+    return Status(
         path=str(folder),
+        documents=documents,
+        chunks=chunks,
         points=points,
+        sources=ledger.sources(),
         embedder=settings.embedder,
         dimension=settings.dimension,
+        filterable=dict(ledger.filter_keys()),
+        restricted=ledger.restricted(),
+        last_success=ledger.last_success(),
         bytes_on_disk=sum(
             file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else file.stat().st_size
             for file in folder.rglob("*")

@@ -95,6 +95,18 @@ class Connector(Protocol):
         ...
 
 
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A connector whose source forgets what was acknowledged, and must not before it is stored."""
+
+    def committed(self, state: Mapping[str, Any]) -> None:
+        """Called when everything up to the ``Checkpoint`` with this state is committed; the time to acknowledge.
+
+        A crash before it brings the same changes again: they need a ``Upsert.order``, or must do no harm twice.
+        """
+        ...
+
+
 class Parser(Protocol):
     """Makes canonical text of bytes."""
 

@@ -24,12 +24,12 @@ from grounded.records import (
     Offer,
     Parsed,
     RawDocument,
+    Rename,
     Unchanged,
     Upsert,
-    document_id,
 )
 
-Named = Upsert | Offer | Unchanged | Delete | Failed
+Named = Upsert | Offer | Unchanged | Delete | Failed | Rename
 """A change that names one document."""
 
 Parse = Callable[[RawDocument], Parsed]
@@ -67,6 +67,12 @@ class Case:
         return self.known is not None and self.known.live and self.known.fingerprint == self.fingerprint
 
     @property
+    def is_late(self) -> bool:
+        """Whether something newer of the document was already brought in."""
+        order = order_of(self.change)
+        return bool(order) and self.known is not None and order < self.known.order
+
+    @property
     def is_same(self) -> bool:
         """Whether there is nothing to do."""
         return self.has_same_content and self.known is not None and self.known.declared == self.declared
@@ -75,6 +81,11 @@ class Case:
 def key_of(change: Named) -> str:
     """The key of the document a change names."""
     return change.document.key if isinstance(change, Upsert | Offer) else change.key
+
+
+def order_of(change: Named) -> str:
+    """Place of a change in its source's own order; empty when changes come in order."""
+    return change.order if isinstance(change, Upsert | Delete) else ""
 
 
 class Considering:
@@ -99,7 +110,7 @@ class Considering:
 
     def cases(self, window: Mapping[str, Named]) -> list[Case]:
         """The changes of a window with what the ledger knows, in order; two queries, however many there are."""
-        ids = {key: document_id(self._tenant, self._source, key) for key in window}
+        ids = self._ledger.identities(self._tenant, self._source, list(window))
         known = self._ledger.known(list(ids.values()))
         cases = [self._case(change, key, ids[key], known.get(ids[key])) for key, change in window.items()]
         wanted = [case.document_id for case in cases if _needs_details(case)]
@@ -108,17 +119,25 @@ class Considering:
 
     def consider(self, case: Case, draft: Draft) -> None:
         """Put what follows from one change into ``draft``; nothing when there is nothing to do."""
+        if case.is_late:
+            self._tally.late += 1
+            return
         match case.change:
-            case Failed(key=key, uri=uri, error=error, message=message, fix=fix):
-                self._fail(Failure(key=key, uri=uri, stage="read", error=error, message=message, fix=fix), draft)
+            case Failed(key=key, uri=uri, error=error, message=message, fix=fix, document=received):
+                failure = Failure(key=key, uri=uri, stage="read", error=error, message=message, fix=fix)
+                self._fail(failure, draft, received)
             case Unchanged(key=key):
                 self._confirm(case, key, draft)
-            case Delete(key=key):
+            case Delete(key=key, order=order):
                 self._forgive(key, draft)
+                if order:
+                    draft.bury(case.document_id, key, order)
                 if case.was_live:
                     draft.retire(case.document_id, case.details.chunk_ids)
             case Offer():
                 self._offered(case, case.change, draft)
+            case Rename(key=key, to=to):
+                self._rename(case, key, to, draft)
             case Upsert(document=document):
                 self._upsert(case, document, draft)
 
@@ -133,6 +152,17 @@ class Considering:
             fingerprint=merging.fingerprint(change.document, self._settings),
             declared=merging.declared(change.document, self._defaults),
         )
+
+    def _rename(self, case: Case, before: str, now: str, draft: Draft) -> None:
+        if not case.was_live or before == now:
+            return
+        self._forgive(before, draft)
+        other = self._ledger.identities(self._tenant, self._source, [now])[now]
+        replaced = self._ledger.details([other]).get(other)
+        if other != case.document_id and replaced is not None and replaced.version is not None:
+            draft.retire(other, replaced.chunk_ids)
+        draft.rename(case.document_id, before, now)
+        draft.updated += 1
 
     def _confirm(self, case: Case, key: str, draft: Draft) -> None:
         if key in self.dead:
@@ -172,7 +202,8 @@ class Considering:
             return
         read = self._read(document, case.details.principals)
         if isinstance(read, Failure):
-            self._fail(read, draft)
+            is_message = isinstance(case.change, Upsert) and bool(case.change.order)
+            self._fail(read, draft, document if is_message and isinstance(document, RawDocument) else None)
             return
         said, whole, attributes = read
         chunks = self._split(whole, document_id=case.document_id)
@@ -221,6 +252,7 @@ class Considering:
             attributes=attributes,
             parsed=said,
             content=content,
+            order=order_of(case.change),
         )
         payload = self._keys.payload(
             document_id=case.document_id,
@@ -256,7 +288,9 @@ class Considering:
         else:
             self._tally.warn(f"{document.key}: its content says that it supersedes {attributes.supersedes}.")
 
-    def _fail(self, failure: Failure, draft: Draft) -> None:
+    def _fail(self, failure: Failure, draft: Draft, received: RawDocument | None = None) -> None:
+        if received is not None:
+            draft.kept[failure.key] = received
         self._tally.failures.append(failure)
         self.dead[failure.key] = failure
         draft.failures.append(failure)
@@ -267,6 +301,8 @@ class Considering:
 
 
 def _needs_details(case: Case) -> bool:
+    if case.is_late:
+        return False
     if isinstance(case.change, Upsert | Offer):
         # A retired document too: when it comes back, it is as restricted as it was.
         return case.known is not None and not case.is_same

@@ -10,7 +10,7 @@ from typing import Any
 from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
 from grounded.ingestion.ledger import Batch, Checkpointed, Ledger, Write
 from grounded.protocols import Embedder, VectorStore
-from grounded.records import Chunk, Failure
+from grounded.records import Chunk, Failure, RawDocument
 
 MAX_DOCUMENTS = 64
 MAX_NEW_CHUNKS = 256
@@ -31,13 +31,17 @@ class Draft:
 
     tenant: str
     source: str
+    lease: int | None = None
     touched: set[str] = field(default_factory=set)
     writes: list[Write] = field(default_factory=list)
     new: list[tuple[Chunk, Mapping[str, Any]]] = field(default_factory=list)
     payloads: dict[str, list[str]] = field(default_factory=dict)
     obsolete: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
+    orders: dict[str, tuple[str, str]] = field(default_factory=dict)
+    renames: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    kept: dict[str, RawDocument] = field(default_factory=dict)
     cleared: list[str] = field(default_factory=list)
     checkpoint: Checkpointed | None = None
     characters: int = 0
@@ -102,6 +106,16 @@ class Draft:
         self.retired.append(document_id)
         self.obsolete.extend(chunks)
 
+    def bury(self, document_id: str, key: str, order: str) -> None:
+        """Note at which place of the source's order a document was deleted, whether it was there or not."""
+        self.touched.add(document_id)
+        self.orders[document_id] = (key, order)
+
+    def rename(self, document_id: str, before: str, now: str) -> None:
+        """Add a document that has another key."""
+        self.touched.add(document_id)
+        self.renames.append((document_id, before, now))
+
     def carry_out(
         self,
         *,
@@ -133,7 +147,8 @@ class Draft:
         if self.new or self.payloads:
             store.flush()
         ledger.commit(self._batch())
-        if self.obsolete:
+        # Whoever has taken over meanwhile may need these points again.
+        if self.obsolete and ledger.holds(self.tenant, self.source, self.lease):
             store.delete(self.obsolete)
 
     def settle(self, ledger: Ledger, store: VectorStore) -> None:
@@ -148,8 +163,12 @@ class Draft:
             source=self.source,
             writes=self.writes,
             retired=self.retired,
+            orders=self.orders,
+            renames=self.renames,
+            kept=self.kept,
             failures=self.failures,
             cleared=self.cleared,
+            lease=self.lease,
             checkpoint=self.checkpoint,
         )
 

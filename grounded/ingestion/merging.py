@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from grounded.errors import UsageError
 from grounded.ingestion.ledger import Attributes
-from grounded.records import Document, Parsed, RawDocument, Scalar
+from grounded.records import Document, Parsed, RawDocument, Scalar, Segment, Span
 
 _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "supersedes", "principals"}
 
@@ -54,6 +54,7 @@ def fingerprint(document: RawDocument | Document, settings: str) -> str:
     else:
         content = document.fingerprint or hashlib.sha256(document.content).hexdigest()
         hints = ["raw", document.media_type, document.name]
+        hints += [str(locator.model_dump()) for locator in document.locators]
     return _digest([settings, content, document.title, *hints])
 
 
@@ -70,6 +71,7 @@ def declared(document: RawDocument | Document, defaults: Defaults) -> str:
             document.supersedes,
             dict(defaults.metadata),
             defaults.principals,
+            *(str(time) for time in (document.event_time, document.expires) if time is not None),
         ]
     )
 
@@ -114,6 +116,8 @@ def merged(
         effective_from=document.effective_from or parsed.effective_from,
         effective_to=document.effective_to or parsed.effective_to,
         supersedes=document.supersedes or beside(document.key, parsed.supersedes),
+        event_time=document.event_time,
+        expires=document.expires,
     )
 
 
@@ -130,8 +134,11 @@ def beside(key: str, name: str | None) -> str | None:
 
 
 def canonical(document: RawDocument | Document, parsed: Parsed, attributes: Attributes) -> Document:
-    """The document as it is split: canonical text with everything merged."""
-    return Document(key=document.key, text=parsed.text, segments=parsed.segments, **asdict(attributes))
+    """The document as it is split: canonical text with everything merged, and the places of the whole before others."""
+    whole = Span(start=0, end=len(parsed.text))
+    places = document.locators if isinstance(document, RawDocument) else ()
+    segments = (*(Segment(span=whole, locator=place) for place in places), *parsed.segments)
+    return Document(key=document.key, text=parsed.text, segments=segments, **asdict(attributes))
 
 
 def content_of(document: Document) -> Parsed:

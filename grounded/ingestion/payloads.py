@@ -49,8 +49,8 @@ class FilterKeys:
         """What a point of a document carries."""
         return {
             DOCUMENT_ID: document_id,
-            TENANT: _writable(tenant),
-            SOURCE: _writable(source),
+            TENANT: writable(tenant),
+            SOURCE: writable(source),
             **self.changeable(principals, metadata),
         }
 
@@ -58,7 +58,7 @@ class FilterKeys:
         self, principals: tuple[str, ...], metadata: Mapping[str, Scalar], before: Mapping[str, Scalar] | None = None
     ) -> dict[str, Any]:
         """The part of a payload that may change without a new vector; keys that were there ``before`` are emptied."""
-        values = {PRINCIPALS: [_writable(each) for each in principals], **self._filterable(metadata)}
+        values = {PRINCIPALS: [writable(each) for each in principals], **self._filterable(metadata)}
         gone: dict[str, list[str]] = {key: [] for key in before or () if key in self._kinds and key not in values}
         return {**values, **gone}
 
@@ -116,7 +116,7 @@ def _fitting(kind: KeyKind, value: Scalar) -> Scalar | None:
         case ("bool", bool()):
             return value
         case ("keyword", str()):
-            return _writable(value)
+            return writable(value)
         case ("integer", int()) if not isinstance(value, bool):
             return value if abs(value) <= _LARGEST_INTEGER else None
         case ("float", int() | float()) if not isinstance(value, bool):
@@ -132,6 +132,6 @@ def _as_float(value: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Without lone surrogates, which no store can write."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -11,7 +11,7 @@ from itertools import islice
 from grounded.errors import LedgerError
 from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
 from grounded.ingestion.ledger import Ledger
-from grounded.ingestion.payloads import FilterKeys
+from grounded.ingestion.payloads import SOURCE, TENANT, FilterKeys, writable
 from grounded.protocols import Embedder, VectorStore
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,37 @@ def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Spars
     return RepairReport(True, restored, removed, time.monotonic() - started)
 
 
+def repair_source(ledger: Ledger, store: VectorStore, tenant: str, source: str) -> int:
+    """Remove what a dead worker left half done of one source; its points for others stay, whoever writes them now.
+
+    Nothing can be missing then: points are deleted only after the transaction that makes them obsolete.
+
+    Args:
+        ledger: What is live.
+        store: What is brought in line.
+        tenant: Whose documents; the caller holds the lease of its source.
+        source: Which source.
+
+    Returns:
+        How many points were removed.
+    """
+    removed, read = 0, getattr(store, "points", None)
+    if read is None:  # this store cannot say whose a point is: the next repair of everything removes it
+        return 0
+    for orphans in list(_portions(_orphans(ledger, store), PAGE_IDS)):
+        theirs = [
+            point.id
+            for point in read(orphans)
+            if (point.payload.get(TENANT), point.payload.get(SOURCE)) == (writable(tenant), writable(source))
+        ]
+        store.delete(theirs)
+        removed += len(theirs)
+    store.flush()
+    ledger.mark_source(tenant, source, dirty=False)
+    log.info("took over %s: %d points removed", source, removed)
+    return removed
+
+
 def check_belonging(ledger: Ledger, store: VectorStore) -> None:
     """Refuse a ledger in which nothing ever ran beside a store that holds points: they are another ledger's.
 
@@ -97,14 +128,16 @@ def _bring_in_line(
 
 def _remove(ledger: Ledger, store: VectorStore) -> int:
     # Collected first: a store need not list well while it is deleted from.
-    orphans = [
-        chunk_id
-        for page in _portions(store.ids(), PAGE_IDS)
-        for chunk_id in sorted(set(page) - ledger.live_among(page))
-    ]
+    orphans = list(_orphans(ledger, store))
     for page in _portions(orphans, PAGE_IDS):
         store.delete(page)
     return len(orphans)
+
+
+def _orphans(ledger: Ledger, store: VectorStore) -> Iterator[str]:
+    """Points without a live occurrence."""
+    for page in _portions(store.ids(), PAGE_IDS):
+        yield from sorted(set(page) - ledger.live_among(page))
 
 
 def _missing(ledger: Ledger, store: VectorStore) -> Iterator[str]:

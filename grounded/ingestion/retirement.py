@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Callable, Iterable
-
-from grounded.records import document_id
 
 MIN_DOCUMENTS_FOR_SHARE = 5
 """With fewer documents one that is gone is already a large share; only an empty listing stops then."""
@@ -14,23 +12,22 @@ _FIX = "Nothing was retired. If they are really gone, ingest again with force_re
 
 
 class Named:
-    """The documents that a run's changes have named; about 80 bytes each, all else of a run is constant."""
+    """The keys that a run's changes have named; about 80 bytes each, all else of a run is constant."""
 
-    def __init__(self, tenant: str, source: str) -> None:
-        self._tenant, self._source = tenant, source
-        self._ids: set[bytes] = set()
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
 
     def add(self, key: str) -> bool:
         """Note a key; False when it was named before."""
-        before = len(self._ids)
-        self._ids.add(self._compact(key))
-        return len(self._ids) > before
+        before = len(self._keys)
+        self._keys.add(_compact(key))
+        return len(self._keys) > before
 
     def __contains__(self, key: str) -> bool:
-        return self._compact(key) in self._ids
+        return _compact(key) in self._keys
 
     def __bool__(self) -> bool:
-        return bool(self._ids)
+        return bool(self._keys)
 
     def gone(self, live: Iterable[tuple[str, str]], covers: Callable[[str], bool]) -> tuple[int, list[str]]:
         """How many ``(document id, key)`` are covered, and the ids of those that were not named."""
@@ -38,12 +35,13 @@ class Named:
         for identity, key in live:
             if covers(key):
                 covered += 1
-                if uuid.UUID(identity).bytes not in self._ids:
+                if key not in self:
                     gone.append(identity)
         return covered, gone
 
-    def _compact(self, key: str) -> bytes:
-        return uuid.UUID(document_id(self._tenant, self._source, key)).bytes
+
+def _compact(key: str) -> bytes:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def refusal(*, gone: int, before: int, is_empty: bool, max_share: float) -> str:

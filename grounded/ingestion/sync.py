@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grounded.errors import GroundedError, LedgerError, SourceError, UsageError
 from grounded.ingestion import merging, retirement
-from grounded.ingestion.considering import Considering, Named, Parse, Split, key_of
+from grounded.ingestion.considering import Considering, Named, Parse, Split, key_of, order_of
 from grounded.ingestion.drafts import MAX_DOCUMENTS, Draft
 from grounded.ingestion.embedding import Sparse
 from grounded.ingestion.ledger import Checkpointed, Ledger
+from grounded.ingestion.ledger.writes import slices
 from grounded.ingestion.merging import Defaults
 from grounded.ingestion.payloads import FilterKeys
-from grounded.ingestion.repair import repair
+from grounded.ingestion.repair import repair, repair_source
 from grounded.ingestion.tally import Tally
-from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.protocols import Acknowledging, Connector, Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     Change,
@@ -27,8 +28,10 @@ from grounded.records import (
     Delete,
     Document,
     IngestReport,
+    Keep,
     Listing,
     Offer,
+    Rename,
     Scalar,
     Upsert,
 )
@@ -88,6 +91,7 @@ def sync(
     principals: Sequence[str] | None = None,
     max_retire_share: float = 0.2,
     force_retire: bool = False,
+    wait: bool = True,
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> IngestReport:
@@ -113,6 +117,7 @@ def sync(
         max_retire_share: Largest share, in [0, 1], of the live documents under the connector's scope that one
             listing may retire, from five documents up.
         force_retire: Retire without that check, an empty listing included.
+        wait: Wait while somebody else syncs the source.
         progress: Called after every document and every few hundred chunks.
         cancel: Asked between documents and between portions of chunks; True stops.
 
@@ -123,6 +128,8 @@ def sync(
         SourceError: The source as a whole cannot be read; what came before that is committed.
         StoreError: The store failed; what is committed stays.
         LedgerError: The ledger failed; what is committed stays.
+        LeaseLostError: Another worker has taken the source over; nothing more was committed.
+        SourceBusyError: Somebody else syncs the source, and ``wait`` is False.
         UsageError: An argument is wrong.
     """
     if not 0.0 <= max_retire_share <= 1.0:
@@ -131,10 +138,13 @@ def sync(
         raise UsageError("The tenant is empty.", fix="Name one, or leave it out.")
     defaults = Defaults.checked(metadata, principals)
     options = _Options(settings, tenant, defaults, max_retire_share, force_retire, progress, cancel)
-    with ledger.writer():
-        if ledger.dirty:
-            repair(ledger, store, embedder, sparse)
-        return _Run(connector, ledger, store, embedder, sparse, options, parse, split).execute()
+    source = connector.source
+    if ledger.dirty:
+        repair(ledger, store, embedder, sparse)
+    with ledger.lease(tenant, source, wait=wait) as lease:
+        if ledger.is_dirty(tenant, source):
+            repair_source(ledger, store, tenant, source)
+        return _Run(connector, ledger, store, embedder, sparse, options, parse, split, lease).execute()
 
 
 class _Run:
@@ -150,10 +160,11 @@ class _Run:
         options: _Options,
         parse: Parse,
         split: Split,
+        lease: int,
     ) -> None:
         self._connector, self._ledger, self._store = connector, ledger, store
         self._embedder, self._sparse, self._options = embedder, sparse, options
-        self._source = connector.source
+        self._source, self._lease = connector.source, lease
         self._tally = Tally(run_id=str(uuid.uuid4()), source=self._source)
         self._keys = FilterKeys(ledger, store)
         self._considering = Considering(
@@ -168,14 +179,11 @@ class _Run:
         )
         self._draft = self._new_draft()
         self._window: dict[str, Named] = {}
-        self._window_bytes = 0
-        self._named = retirement.Named(options.tenant, self._source)
-        self._named_twice: dict[str, None] = {}
+        self._named, self._named_twice = retirement.Named(), dict[str, None]()
         self._listing: Listing | None = None
-        self._store_is_touched = False
-        self._store_is_settled = True
-        self._committed_at = time.monotonic()
-        self._chunks = 0
+        self._store_is_touched, self._store_is_settled = False, True
+        self._committed_at = self._swept_at = time.monotonic()
+        self._window_bytes = self._chunks = 0
         count = getattr(connector, "total", None)
         self._total: int | None = count() if options.progress is not None and callable(count) else None
 
@@ -184,6 +192,7 @@ class _Run:
         run, options = self._tally.run_id, self._options
         self._ledger.begin_run(run, options.tenant, self._source, self._connector.scope)
         try:
+            self._retire_expired()
             self._consume()
             self._retire_gone()
         except (KeyboardInterrupt, _CancelledError):
@@ -191,7 +200,7 @@ class _Run:
             return self._finish(interrupted=True)
         except GroundedError:
             with suppress(LedgerError):
-                self._ledger.finish_run(run, "failed", None, clean=self._store_is_settled)
+                self._ledger.finish_run(run, "failed", None, clean=self._store_is_settled, lease=self._lease)
             raise
         return self._finish(interrupted=False)
 
@@ -203,7 +212,7 @@ class _Run:
             self._tally.warn(f"{len(self._named_twice)} keys were named twice; the later one counts: {some}.")
         report = self._tally.report(interrupted=interrupted, more=self._keys.warnings)
         outcome = "interrupted" if interrupted else "ok" if report.ok else "partial"
-        self._ledger.finish_run(report.run_id, outcome, report, clean=True)
+        self._ledger.finish_run(report.run_id, outcome, report, clean=True, lease=self._lease)
         log.info(
             "synced: %d added, %d updated, %d unchanged, %d retired, %d failed, %d chunks embedded in %.1f s",
             report.documents_added,
@@ -227,25 +236,35 @@ class _Run:
             for change in changes:
                 self._take(change, Checkpointed(scope, vouched, {}))
         except SourceError:
-            self._consider_window()
-            self._commit()
+            self._catch_up()
             raise
         finally:
             close = getattr(changes, "close", None)
             if close is not None:
                 close()
-        self._consider_window()
-        self._commit()
+        self._catch_up()
 
     def _take(self, change: Change, checkpoint: Checkpointed) -> None:
         match change:
             case Listing():
                 self._listing = change
-            case Checkpoint(state=state):
+            case Checkpoint():
                 self._consider_window()
-                self._draft.checkpoint = Checkpointed(checkpoint.scope, checkpoint.settings, state)
-                if time.monotonic() - self._committed_at >= CHECKPOINT_SECONDS:
+                self._draft.checkpoint = replace(
+                    checkpoint, state=change.state, watermark=change.watermark, lag=change.lag
+                )
+                if change.commit or time.monotonic() - self._committed_at >= CHECKPOINT_SECONDS:
                     self._commit()
+                if time.monotonic() - self._swept_at >= CHECKPOINT_SECONDS:
+                    self._retire_expired()
+                self._stop_if_asked()
+            case Keep(last=last, under=under):
+                self._catch_up()
+                self._retire(self._ledger.beyond(self._options.tenant, self._source, under=under, last=last))
+            case Rename():
+                self._catch_up()
+                self._gather(change)
+                self._catch_up()
             case _:
                 self._gather(change)
 
@@ -253,12 +272,17 @@ class _Run:
         key = key_of(change)
         earlier = self._window.get(key)
         if earlier is not None:
-            if isinstance(earlier, Upsert | Offer) and isinstance(change, Upsert | Offer):
+            replaces = isinstance(earlier, Upsert | Offer) and isinstance(change, Upsert | Offer)
+            if replaces and order_of(earlier) <= order_of(change):
                 # The later one wins, and the earlier one need not be read.
                 del self._window[key]
             else:
                 self._consider_window()
-        if not isinstance(change, Delete) and not self._named.add(key) and len(self._named_twice) < WINDOW_CHANGES:
+        if (
+            not isinstance(change, Delete | Rename)
+            and not self._named.add(key)
+            and len(self._named_twice) < WINDOW_CHANGES
+        ):
             self._named_twice[key] = None
         self._window[key] = change
         if isinstance(change, Upsert):
@@ -266,6 +290,10 @@ class _Run:
             self._window_bytes += len(document.text if isinstance(document, Document) else document.content)
         if len(self._window) >= WINDOW_CHANGES or self._window_bytes >= WINDOW_BYTES:
             self._consider_window()
+
+    def _catch_up(self) -> None:
+        self._consider_window()
+        self._commit()
 
     def _consider_window(self) -> None:
         window, self._window, self._window_bytes = self._window, {}, 0
@@ -293,9 +321,8 @@ class _Run:
             return
         if draft.changes_store:
             if not self._store_is_touched:
-                self._ledger.mark(dirty=True)
-                self._store_is_touched = True
-            self._store_is_settled = False
+                self._ledger.mark_source(self._options.tenant, self._source, dirty=True)
+            self._store_is_touched, self._store_is_settled = True, False
         draft.carry_out(
             ledger=self._ledger,
             store=self._store,
@@ -306,6 +333,8 @@ class _Run:
         self._store_is_settled = True
         self._tally.committed(draft)
         self._draft = self._new_draft()
+        if draft.checkpoint is not None and isinstance(self._connector, Acknowledging):
+            self._connector.committed(draft.checkpoint.state)
         self._committed_at = time.monotonic()
 
     def _abandon(self) -> None:
@@ -333,16 +362,24 @@ class _Run:
         if refused and not options.force_retire:
             self._tally.refused = refused
             return
-        for some in _slices(gone, MAX_DOCUMENTS):
-            self._report_progress("")
-            details = self._ledger.details(some)
-            for identity in some:
-                self._draft.retire(identity, details[identity].chunk_ids)
-            self._commit()
+        self._retire(gone)
         for key in list(self._considering.dead):
             if covers(key) and key not in self._named:
                 self._draft.cleared.append(key)
         self._commit()
+
+    def _retire_expired(self) -> None:
+        self._swept_at = time.monotonic()
+        while some := self._ledger.expired(self._options.tenant, self._source):
+            self._retire(some)
+
+    def _retire(self, document_ids: Sequence[str]) -> None:
+        for some in slices(document_ids, MAX_DOCUMENTS):
+            self._stop_if_asked()
+            details = self._ledger.details(some)
+            for identity in some:
+                self._draft.retire(identity, details[identity].chunk_ids)
+            self._commit()
 
     def _pause(self, chunks: int) -> None:
         self._chunks += chunks
@@ -352,12 +389,12 @@ class _Run:
         options = self._options
         if options.progress is not None and key:
             options.progress(Progress(self._tally.done, self._total, key, self._chunks))
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        options = self._options
         if options.cancel is not None and options.cancel():
             raise _CancelledError
 
     def _new_draft(self) -> Draft:
-        return Draft(self._options.tenant, self._source)
-
-
-def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+        return Draft(self._options.tenant, self._source, self._lease)

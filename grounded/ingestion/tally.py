@@ -26,6 +26,7 @@ class Tally:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    late: int = 0
     retired: int = 0
     reused: int = 0
     kept_principals: int = 0
@@ -58,6 +59,8 @@ class Tally:
                 f"{self.kept_principals} restricted documents keep their principals, since neither their source nor "
                 "their content nor this ingest names any; an explicit principals=() makes them public."
             )
+        if self.late:
+            self.warn(f"{self.late} changes were older than what is stored of their documents and were ignored.")
         for message in more:
             self.warn(message)
         silenced = [f"{self.silenced} more warnings."] if self.silenced else []

@@ -19,7 +19,18 @@ from grounded.records.answers import (
 )
 from grounded.records.base import SCHEMA, Record, Span
 from grounded.records.calibrations import Calibration, ReliabilityBin, RiskPoint, Scaling
-from grounded.records.changes import Change, Checkpoint, Delete, Failed, Listing, Offer, Unchanged, Upsert
+from grounded.records.changes import (
+    Change,
+    Checkpoint,
+    Delete,
+    Failed,
+    Keep,
+    Listing,
+    Offer,
+    Rename,
+    Unchanged,
+    Upsert,
+)
 from grounded.records.datasets import DECLINED_KINDS, DataSet, DataSetRef, GoldSource, Row, RowKind
 from grounded.records.documents import (
     DEFAULT_TENANT,
@@ -133,6 +144,7 @@ __all__ = [
     "GoldSource",
     "HumanVerdict",
     "IngestReport",
+    "Keep",
     "KeyKind",
     "KnowledgeBaseRef",
     "Listing",
@@ -158,6 +170,7 @@ __all__ = [
     "RawDocument",
     "Record",
     "ReliabilityBin",
+    "Rename",
     "Report",
     "RetractEvent",
     "Review",

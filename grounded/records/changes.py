@@ -1,20 +1,26 @@
-"""What a connector yields: upserts, deletions, failures, checkpoints and the end of a listing."""
+"""What a connector yields: upserts, deletions, renames, failures, checkpoints and the end of a listing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from grounded.records.base import Record
 from grounded.records.documents import Document, RawDocument
 
 
 class Upsert(Record):
-    """A document is there, new or changed or the same: the ledger finds out which."""
+    """A document is there, new or changed or the same: the ledger finds out which.
+
+    Attributes:
+        order: Place of this change in the source's own order, compared as text (numbers with leading zeros); what is
+            older than what is stored of the document is ignored. Empty says that changes come in order.
+    """
 
     document: RawDocument | Document
+    order: str = ""
 
 
 class Offer(Record):
@@ -44,25 +50,58 @@ class Unchanged(Record):
 
 
 class Delete(Record):
-    """The source says that a document is gone."""
+    """The source says that a document is gone; ``order`` as in ``Upsert``."""
 
     key: str
+    order: str = ""
+
+
+class Rename(Record):
+    """The source says that a document now has another key; it stays the same document.
+
+    An ``Upsert`` of the new key may follow when anything else of it changed, its title or address included.
+    """
+
+    key: str
+    to: str = Field(min_length=1)
 
 
 class Failed(Record):
-    """A document is there but could not be read; it is kept as it was and reported."""
+    """A document is there but could not be read; it is kept as it was and reported.
+
+    Attributes:
+        document: What was received, when the source cannot be asked for it again: kept for ``retry``.
+    """
 
     key: str
     uri: str = ""
     error: str
     message: str
     fix: str = ""
+    document: RawDocument | None = Field(default=None, repr=False)
+
+
+class Keep(Record):
+    """Of the documents whose key starts with ``under`` only the ``last`` newest by event time stay."""
+
+    last: int = Field(ge=0)
+    under: str = ""
 
 
 class Checkpoint(Record):
-    """Everything yielded so far is accounted for by this state; it moves in the ledger's transaction."""
+    """Everything yielded so far is accounted for by this state; it moves in the ledger's transaction.
+
+    Attributes:
+        watermark: Everything that happened at the source until then has been yielded.
+        lag: How many changes are known to wait at the source; None when it cannot say.
+        commit: Commit at once; otherwise within about a second of further changes. A source that waits for new
+            changes asks for it before it waits.
+    """
 
     state: dict[str, Any] = Field(default_factory=dict)
+    watermark: AwareDatetime | None = None
+    lag: int | None = Field(default=None, ge=0)
+    commit: bool = False
 
 
 class Listing(Record):
@@ -79,4 +118,4 @@ class Listing(Record):
     reason: str = ""
 
 
-Change = Upsert | Offer | Unchanged | Delete | Failed | Checkpoint | Listing
+Change = Upsert | Offer | Unchanged | Delete | Rename | Failed | Keep | Checkpoint | Listing

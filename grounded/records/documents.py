@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from grounded.errors import UsageError
 from grounded.records.base import Record, Span
@@ -53,6 +53,10 @@ class RawDocument(Record):
         effective_to: First day on which it is no longer in force.
         supersedes: Key of the document of the same source that this one replaces.
         trust: Whether its text may be treated as the operator's own words.
+        event_time: When what it tells happened, by the source's clock.
+        expires: From then on it is no longer found; the next sync retires it.
+        locators: Places of the whole document in its origin, such as a message or an object's version; every passage
+            of it carries them.
     """
 
     key: str = Field(min_length=1)
@@ -68,6 +72,9 @@ class RawDocument(Record):
     effective_to: date | None = None
     supersedes: str | None = None
     trust: Trust = "untrusted"
+    event_time: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
+    locators: tuple[Locator, ...] = ()
 
 
 class Parsed(Record):
@@ -115,6 +122,8 @@ class Document(Record):
     effective_to: date | None = None
     supersedes: str | None = None
     trust: Trust = "untrusted"
+    event_time: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _segments_fit(self) -> Self:
@@ -256,10 +265,13 @@ class Freshness(Record):
     Attributes:
         last_sync: When the knowledge base last finished an ingest without loss, UTC.
         oldest_passage: When the oldest version among the passages became live, UTC.
+        watermark: For passages from live sources: everything that happened at those sources until then is known, UTC;
+            the earliest of several. None when no passage comes from a live source.
     """
 
     last_sync: datetime | None = None
     oldest_passage: datetime | None = None
+    watermark: datetime | None = None
 
 
 def _check_segments(segments: tuple[Segment, ...], length: int) -> None:

@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "mail_part": ("part",),
     "json_pointer": ("pointer",),
     "line": ("number",),
-    "stream": ("topic", "partition", "offset"),
+    "stream": ("topic",),
     "front_matter": (),
 }
 """The kinds this release writes, each with the fields it must carry. Other kinds are allowed."""
@@ -32,7 +32,8 @@ class Locator(Record):
     ``Locator(kind="page", number=3)``, ``Locator(kind="sheet_row", sheet="Prices", row=12)``,
     ``Locator(kind="heading", path=("Warranty", "Kettles"))``. Pages, rows, slides and lines count from 1;
     rows count as the origin shows them (the header of a sheet is row 1); boxes are PDF points from the
-    lower left corner.
+    lower left corner. A message of a stream has a ``topic``, and a ``partition`` and ``offset`` or a ``sequence``; its
+    ``time`` is when it happened, as ISO 8601.
 
     Attributes:
         kind: What sort of place; see ``KINDS``.
@@ -46,6 +47,8 @@ class Locator(Record):
     @model_validator(mode="after")
     def _has_its_fields(self) -> Self:
         missing = [name for name in KINDS.get(self.kind, ()) if name not in self.fields]
+        if self.kind == "stream" and not {"offset", "sequence"} & set(self.fields):
+            missing.append("offset or sequence")
         if missing:
             raise ValueError(f"a {self.kind!r} locator needs {', '.join(missing)}")
         return self
@@ -77,7 +80,7 @@ class Locator(Record):
                 pointer = fields["pointer"] or "/"
                 return f"line {line} {pointer}" if line else str(pointer)
             case "stream":
-                return f"{fields['topic']}[{fields['partition']}] offset {fields['offset']}"
+                return _message(fields)
             case "box":
                 return f"page {fields['page']}"
             case _:
@@ -142,6 +145,14 @@ def places(locators: tuple[Locator, ...]) -> str:
         if locator is not None:
             run.append(locator)
     return " · ".join(parts)
+
+
+def _message(fields: dict[str, Any]) -> str:
+    """A message of a stream: ``orders[3] offset 17``, ``orders message 17 of 2026-11-23T08:00:00Z``."""
+    partition = f"[{fields['partition']}]" if "partition" in fields else ""
+    number = f"offset {fields['offset']}" if "offset" in fields else f"message {fields['sequence']}"
+    time = f" of {fields['time']}" if fields.get("time") else ""
+    return f"{fields['topic']}{partition} {number}{time}"
 
 
 def _table(name: Any) -> str:

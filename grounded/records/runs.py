@@ -88,13 +88,26 @@ class IngestReport(Record):
 
 
 class SourceStatus(Record):
-    """One source in a knowledge base."""
+    """One source in a knowledge base.
+
+    Attributes:
+        chunks: Distinct live chunks.
+        last_success: When a run last ended without loss, UTC.
+        dead_letters: Documents that could not be brought in since they last could.
+        watermark: For a live source: everything that happened there until then is known, UTC.
+        lag: How many changes were known to wait at the source at its last checkpoint; None when it does not say.
+        held_by: Which worker syncs it at the moment; empty when none does.
+    """
 
     source: str
     tenant: str
     documents: int
+    chunks: int = 0
     last_success: datetime | None = None
     dead_letters: int = 0
+    watermark: datetime | None = None
+    lag: int | None = None
+    held_by: str = ""
 
 
 class Status(Record):

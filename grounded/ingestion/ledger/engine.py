@@ -66,10 +66,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction: everything or nothing.
 
+    In PostgreSQL, where several workers commit at once, each statement sees what is committed by then: rows that two of
+    them change are changed one after the other instead of failing.
+
     Raises:
         LedgerError: The database failed; nothing of the transaction was kept.
     """
-    with _translated(engine), engine.execution_options(**{_WRITES: True}).begin() as connection:
+    options: dict[str, Any] = {_WRITES: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "READ COMMITTED"
+    with _translated(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -188,4 +194,4 @@ def _postgresql(url: URL, *, read_only: bool, create: bool) -> Engine:
         connection.execute(f'SET search_path TO "{schema}"')
         connection.autocommit = False
 
-    return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.execution_options(isolation_level="REPEATABLE READ", grounded_schema=schema)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -17,14 +19,17 @@ from grounded.ingestion.ledger.schema import (
     meta,
     runs,
 )
+from grounded.ingestion.ledger.schema import sources as places
 from grounded.ingestion.ledger.values import Batch, Checkpointed
-from grounded.records import AnswerRecord, Failure, IngestReport, KeyKind, SourceStatus
+from grounded.records import AnswerRecord, Failure, IngestReport, KeyKind, RawDocument, SourceStatus
 
 
 def settle(connection: Connection, batch: Batch, now: datetime) -> None:
     """Write the failures of a batch, clear what succeeded, move the checkpoint."""
     place = {"tenant": batch.tenant, "source": batch.source}
     failed = {failure.key: failure for failure in batch.failures}
+    before = select(dead_letters.c.key, dead_letters.c.document).filter_by(**place)
+    kept = {row.key: row.document for row in connection.execute(before.where(dead_letters.c.key.in_(list(failed))))}
     for key in {*batch.cleared, *failed}:
         connection.execute(delete(dead_letters).filter_by(key=key, **place))
     if failed:
@@ -33,6 +38,7 @@ def settle(connection: Connection, batch: Batch, now: datetime) -> None:
                 **place,
                 **failure.model_dump(include={"key", "uri", "stage", "error", "message", "fix"}),
                 "failed_at": now,
+                "document": _kept(batch.kept.get(failure.key)) or kept.get(failure.key),
             }
             for failure in failed.values()
         ]
@@ -44,8 +50,45 @@ def settle(connection: Connection, batch: Batch, now: datetime) -> None:
 def _move(connection: Connection, place: Mapping[str, str], checkpoint: Checkpointed, now: datetime) -> None:
     where = {**place, "scope": checkpoint.scope}
     connection.execute(delete(checkpoints).filter_by(**where))
-    values = {"settings": checkpoint.settings, "state": dict(checkpoint.state), "moved_at": now}
+    values = {
+        "settings": checkpoint.settings,
+        "state": dict(checkpoint.state),
+        "moved_at": now,
+        "watermark": checkpoint.watermark,
+        "lag": checkpoint.lag,
+    }
     connection.execute(insert(checkpoints).values(**where, **values))
+
+
+def _kept(document: RawDocument | None) -> bytes | None:
+    if document is None:
+        return None
+    content = {**document.model_dump(mode="json", exclude={"content"}), "content": document.content.hex()}
+    return zlib.compress(json.dumps(content).encode(), 1)
+
+
+def kept(connection: Connection, tenant: str | None, source: str | None) -> list[tuple[str, str, RawDocument]]:
+    """``(tenant, source, document)`` of every dead letter of which something was kept, oldest first."""
+    query = select(dead_letters).where(dead_letters.c.document.is_not(None))
+    given = {name: value for name, value in (("tenant", tenant), ("source", source)) if value is not None}
+    found = connection.execute(query.filter_by(**given).order_by(dead_letters.c.failed_at, dead_letters.c.key))
+    return [(row.tenant, row.source, _opened(row.document)) for row in found]
+
+
+def _opened(stored: bytes) -> RawDocument:
+    content = json.loads(zlib.decompress(stored))
+    return RawDocument.model_validate({**content, "content": bytes.fromhex(content["content"])})
+
+
+def watermark(connection: Connection, document_ids: Sequence[str]) -> datetime | None:
+    """The earliest watermark of the sources of these documents; None when none of them has one."""
+    theirs = (
+        select(documents.c.tenant, documents.c.source).where(documents.c.id.in_(document_ids)).distinct().subquery()
+    )
+    query = select(func.min(checkpoints.c.watermark)).join(
+        theirs, and_(checkpoints.c.tenant == theirs.c.tenant, checkpoints.c.source == theirs.c.source)
+    )
+    return cast("datetime | None", connection.execute(query).scalar())
 
 
 def checkpoint(
@@ -76,16 +119,49 @@ def begin_run(connection: Connection, run_id: str, tenant: str, source: str, sco
     connection.execute(insert(runs).values(**values))
 
 
-def finish_run(connection: Connection, run_id: str, outcome: str, report: IngestReport | None, now: datetime) -> None:
-    """Note how a run ended."""
+def finish_run(
+    connection: Connection,
+    run_id: str,
+    outcome: str,
+    report: IngestReport | None,
+    now: datetime,
+    *,
+    clean: bool,
+    lease: int | None,
+) -> None:
+    """Note how a run ended; ``clean`` clears the mark of its source, unless its lease was taken over."""
     content = None if report is None else report.to_dict()
     values = {"outcome": outcome, "finished_at": now, "report": content}
     connection.execute(update(runs).filter_by(id=run_id).values(**values))
+    if clean:
+        theirs = select(runs.c.id).where(
+            runs.c.id == run_id, runs.c.tenant == places.c.tenant, runs.c.source == places.c.source
+        )
+        mine = update(places).where(theirs.exists())
+        connection.execute((mine if lease is None else mine.filter_by(lease=lease)).values(dirty=False))
+
+
+def is_dirty(connection: Connection) -> bool:
+    """Whether any mark is set that the store may differ from the ledger."""
+    marked = select(places.c.source).where(places.c.dirty.is_(True)).limit(1)
+    return bool(connection.execute(select(meta.c.dirty)).scalar_one()) or connection.execute(marked).first() is not None
+
+
+def is_dirty_at(connection: Connection, tenant: str, source: str) -> bool:
+    """Whether the mark of a source is set."""
+    return bool(connection.execute(select(places.c.dirty).filter_by(tenant=tenant, source=source)).scalar())
 
 
 def mark(connection: Connection, *, dirty: bool) -> None:
-    """Set or clear the mark that the store may differ from the ledger."""
+    """Set the mark that the store may differ from the ledger; clearing it clears those of all sources."""
     connection.execute(update(meta).values(dirty=dirty))
+    if not dirty:
+        connection.execute(update(places).values(dirty=False))
+
+
+def mark_source(connection: Connection, tenant: str, source: str, *, dirty: bool) -> None:
+    """Set or clear the mark of one source."""
+    connection.execute(update(places).filter_by(tenant=tenant, source=source).values(dirty=dirty))
 
 
 def kinds(connection: Connection) -> dict[str, KeyKind]:
@@ -102,11 +178,16 @@ def declare(connection: Connection, new: Mapping[str, KeyKind], now: datetime) -
         connection.execute(insert(filter_keys), rows)
 
 
-def sources(connection: Connection) -> tuple[SourceStatus, ...]:
-    """Every source with live documents, dead letters or finished runs, sorted."""
+def sources(connection: Connection, held: Mapping[tuple[str, str], str]) -> tuple[SourceStatus, ...]:
+    """Every source with live documents, dead letters or finished runs, sorted; ``held`` says who syncs which."""
     keys = ("tenant", "source")
     live = documents.c.live_version_id.is_not(None)
     counted = _per_source(connection, select(*_place(documents), func.count()).where(live).group_by(*keys))
+    chunks = _per_source(
+        connection, select(*_place(documents), func.sum(documents.c.chunks)).where(live).group_by(*keys)
+    )
+    until = _per_source(connection, select(*_place(checkpoints), func.min(checkpoints.c.watermark)).group_by(*keys))
+    waiting = _per_source(connection, select(*_place(checkpoints), func.sum(checkpoints.c.lag)).group_by(*keys))
     dead = _per_source(connection, select(*_place(dead_letters), func.count()).group_by(*keys))
     good = runs.c.outcome == "ok"
     last = _per_source(connection, select(*_place(runs), func.max(runs.c.finished_at)).where(good).group_by(*keys))
@@ -116,8 +197,12 @@ def sources(connection: Connection) -> tuple[SourceStatus, ...]:
             source=source,
             tenant=tenant,
             documents=counted.get((tenant, source), 0),
+            chunks=chunks.get((tenant, source), 0),
             last_success=last.get((tenant, source)),
             dead_letters=dead.get((tenant, source), 0),
+            watermark=until.get((tenant, source)),
+            lag=waiting.get((tenant, source)),
+            held_by=held.get((tenant, source), ""),
         )
         for tenant, source in sorted({*counted, *dead, *ran})
     )

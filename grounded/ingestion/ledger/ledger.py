@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from grounded.errors import LedgerError, UnknownNameError
 from grounded.ingestion.ledger import journal, reads, writes
-from grounded.ingestion.ledger.engine import alone, connect, reading, shown, writing
+from grounded.ingestion.ledger.engine import connect, reading, shown, writing
+from grounded.ingestion.ledger.leasing import Leases, check, holders, is_newest, opening
 from grounded.ingestion.ledger.migrations import prepare
 from grounded.ingestion.ledger.schema import meta, runs
 from grounded.ingestion.ledger.text import TextCache
@@ -24,15 +25,11 @@ from grounded.records import (
     IngestReport,
     KeyKind,
     Passage,
+    RawDocument,
     Segment,
     SourceStatus,
-    Status,
     Viewer,
 )
-
-# Any constants do, as long as every release uses the same ones; the second number of a lock is the schema's.
-# Opening has a lock of its own, or it would wait until somebody's sync has ended.
-_WRITER_LOCK, _OPENING_LOCK = 0x67726E64, 0x67726E65
 
 
 class Ledger:
@@ -45,8 +42,8 @@ class Ledger:
         self._engine = engine
         self._read_only = read_only
         self._texts = TextCache()
-        self._writer = threading.RLock()
-        self._held = 0
+        self._leases = Leases(engine)
+        self._commits = threading.RLock()
 
     @classmethod
     def open(cls, url: str | Path, *, read_only: bool = False, create: bool = True) -> Self:
@@ -70,7 +67,7 @@ class Ledger:
         try:
             with begin(engine) as connection:
                 if engine.dialect.name == "postgresql" and not read_only:
-                    connection.execute(_lock("pg_advisory_xact_lock", _OPENING_LOCK))
+                    connection.execute(opening())
                 prepare(connection, read_only=read_only, create=create)
         except BaseException:
             engine.dispose()
@@ -94,41 +91,49 @@ class Ledger:
 
     @contextmanager
     def writer(self, *, wait: bool = True) -> Iterator[bool]:
-        """Hold the right to sync or repair, which one thread of one process has at a time; holding it twice is fine.
+        """Hold the right to change everything, which one thread of one process has at a time, beside no sync.
+
+        Holding it twice is fine; asking for it under a lease is not.
 
         Yields:
-            True; without ``wait`` False when somebody else holds it.
+            True; without ``wait`` False when somebody syncs or holds it.
 
         Raises:
             LedgerError: The ledger is open read-only.
         """
-        if self._read_only:
-            raise LedgerError("The ledger is open read-only.", fix="Open the knowledge base for writing.")
-        if not self._writer.acquire(blocking=wait):
-            yield False
-            return
-        self._held += 1
-        try:
-            if self._held > 1 or self._engine.dialect.name != "postgresql":
-                yield True
-            else:
-                with self._shared_lock(wait=wait) as held:
-                    yield held
-        finally:
-            self._held -= 1
-            self._writer.release()
+        self._check_writable()
+        with self._leases.exclusive(wait=wait) as held:
+            yield held
 
     @contextmanager
-    def _shared_lock(self, *, wait: bool) -> Iterator[bool]:
-        """Other processes may sync into the same schema: a lock that the server frees when we die."""
-        function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
-        with alone(self._engine) as connection:
-            held = connection.execute(_lock(function, _WRITER_LOCK)).scalar() is not False
-            try:
-                yield held
-            finally:
-                if held:
-                    connection.execute(_lock("pg_advisory_unlock", _WRITER_LOCK))
+    def lease(self, tenant: str, source: str, *, holder: str = "", wait: bool = True) -> Iterator[int]:
+        """Hold the right to sync one source; others may sync other sources meanwhile.
+
+        Args:
+            tenant: Whose documents.
+            source: Which source.
+            holder: Names the worker for people; its host and process id when empty.
+            wait: Wait while somebody else holds it.
+
+        Yields:
+            The number of the lease, for ``Batch.lease``.
+
+        Raises:
+            SourceBusyError: Somebody else holds it, and ``wait`` is False.
+            LedgerError: The ledger is open read-only.
+        """
+        self._check_writable()
+        with self._leases.of(tenant, source, holder=holder, wait=wait) as number:
+            yield number
+
+    def holds(self, tenant: str, source: str, lease: int | None) -> bool:
+        """Whether a lease is still the newest of its source; None always is."""
+        with reading(self._engine) as connection:
+            return is_newest(connection, tenant, source, lease)
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise LedgerError("The ledger is open read-only.", fix="Open the knowledge base for writing.")
 
     # What sync needs -------------------------------------------------------------------------------------------
 
@@ -136,6 +141,11 @@ class Ledger:
         """Fingerprints of those documents that the ledger has ever seen."""
         with reading(self._engine) as connection:
             return reads.known(connection, document_ids)
+
+    def identities(self, tenant: str, source: str, keys: Sequence[str]) -> dict[str, str]:
+        """Document id by key, also of documents the ledger has never seen."""
+        with reading(self._engine) as connection:
+            return reads.identities_of(connection, tenant, source, keys)
 
     def details(self, document_ids: Sequence[str]) -> dict[str, Details]:
         """What known documents looked like before: metadata, what the content declared, live chunks."""
@@ -147,9 +157,24 @@ class Ledger:
         with reading(self._engine) as connection:
             yield from reads.live_keys(connection, tenant, source)
 
+    def expired(self, tenant: str, source: str, *, limit: int = 1000) -> list[str]:
+        """Up to ``limit`` live documents of a source that have expired."""
+        with reading(self._engine) as connection:
+            return reads.expired(connection, tenant, source, _now(), limit)
+
+    def beyond(self, tenant: str, source: str, *, under: str, last: int) -> list[str]:
+        """Live documents of a source whose key starts with ``under``, without the ``last`` newest by event time."""
+        with reading(self._engine) as connection:
+            return reads.beyond(connection, tenant, source, under, last)
+
     def commit(self, batch: Batch) -> None:
-        """Everything of a batch in one transaction: versions live, gone documents retired, checkpoint moved."""
-        with self._writer, writing(self._engine) as connection:
+        """Everything of a batch in one transaction: versions live, gone documents retired, checkpoint moved.
+
+        Raises:
+            LeaseLostError: The source was taken over by somebody else.
+        """
+        with self._commits, writing(self._engine) as connection:
+            check(connection, batch.tenant, batch.source, batch.lease)
             writes.commit(connection, batch, _now())
 
     def checkpoint(self, tenant: str, source: str, scope: str, *, settings: str | None = None) -> dict[str, Any] | None:
@@ -162,17 +187,22 @@ class Ledger:
         with reading(self._engine) as connection:
             return journal.failures(connection, tenant, source)
 
+    def kept(self, tenant: str | None = None, source: str | None = None) -> list[tuple[str, str, RawDocument]]:
+        """``(tenant, source, document)`` of the dead letters whose content was kept, oldest first."""
+        with reading(self._engine) as connection:
+            return journal.kept(connection, tenant, source)
+
     def begin_run(self, run_id: str, tenant: str, source: str, scope: str) -> None:
         """Note that a run has begun."""
         with writing(self._engine) as connection:
             journal.begin_run(connection, run_id, tenant, source, scope, _now())
 
-    def finish_run(self, run_id: str, outcome: str, report: IngestReport | None, *, clean: bool) -> None:
-        """Note how a run ended; ``clean`` says that store and ledger agree."""
+    def finish_run(
+        self, run_id: str, outcome: str, report: IngestReport | None, *, clean: bool, lease: int | None = None
+    ) -> None:
+        """Note how a run ended; ``clean`` says that store and ledger agree on its source."""
         with writing(self._engine) as connection:
-            journal.finish_run(connection, run_id, outcome, report, _now())
-            if clean:
-                journal.mark(connection, dirty=False)
+            journal.finish_run(connection, run_id, outcome, report, _now(), clean=clean, lease=lease)
 
     @property
     def unused(self) -> bool:
@@ -184,14 +214,24 @@ class Ledger:
 
     @property
     def dirty(self) -> bool:
-        """Whether a run began to write to the store and did not end well."""
+        """Whether a run or a repair began to write to the store and did not end well, or has not ended yet."""
         with reading(self._engine) as connection:
-            return bool(connection.execute(select(meta.c.dirty)).scalar_one())
+            return journal.is_dirty(connection)
+
+    def is_dirty(self, tenant: str, source: str) -> bool:
+        """Whether a run of this source began to write to the store and did not end well."""
+        with reading(self._engine) as connection:
+            return journal.is_dirty_at(connection, tenant, source)
 
     def mark(self, *, dirty: bool) -> None:
-        """Set the mark before the first write to the store, clear it when both agree."""
+        """Set the mark before everything is repaired, clear all marks when store and ledger agree."""
         with writing(self._engine) as connection:
             journal.mark(connection, dirty=dirty)
+
+    def mark_source(self, tenant: str, source: str, *, dirty: bool) -> None:
+        """Set the mark of a source before its first write to the store, clear it when both agree."""
+        with writing(self._engine) as connection:
+            journal.mark_source(connection, tenant, source, dirty=dirty)
 
     def live_chunks(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Distinct live chunk ids greater than ``after``, ascending."""
@@ -280,6 +320,11 @@ class Ledger:
         with reading(self._engine) as connection:
             return reads.live_since(connection, document_ids)
 
+    def watermark(self, document_ids: Sequence[str]) -> datetime | None:
+        """The earliest watermark of the live sources these documents come from, UTC; None without any."""
+        with reading(self._engine) as connection:
+            return journal.watermark(connection, document_ids)
+
     def restricted(self) -> bool:
         """Whether any live document has principals."""
         with reading(self._engine) as connection:
@@ -298,27 +343,11 @@ class Ledger:
         with reading(self._engine) as connection:
             return reads.totals(connection)
 
-    def status(self, *, path: str, points: int | None, embedder: str, dimension: int, bytes_on_disk: int = 0) -> Status:
-        """What the knowledge base holds: the ledger's numbers beside those given."""
-        documents, chunks = self.totals()
-        return Status(
-            path=path,
-            documents=documents,
-            chunks=chunks,
-            points=points,
-            sources=self.sources(),
-            embedder=embedder,
-            dimension=dimension,
-            filterable=dict(self.filter_keys()),
-            restricted=self.restricted(),
-            last_success=self.last_success(),
-            bytes_on_disk=bytes_on_disk,
-        )
-
     def sources(self) -> tuple[SourceStatus, ...]:
         """Every source with live documents, dead letters or finished runs."""
+        held = holders(self._engine)
         with reading(self._engine) as connection:
-            return journal.sources(connection)
+            return journal.sources(connection, held)
 
     def last_success(self) -> datetime | None:
         """When a run last ended without loss, UTC."""
@@ -332,7 +361,7 @@ class Ledger:
 
     def declare(self, keys: Mapping[str, KeyKind]) -> None:
         """Add metadata keys; one that is there keeps its kind."""
-        with self._writer, writing(self._engine) as connection:
+        with self._commits, writing(self._engine) as connection:
             journal.declare(connection, keys, _now())
 
     def record(self, answer: AnswerRecord) -> None:
@@ -354,7 +383,3 @@ def _found(row: reads.VersionRow | None, document_id: str, version: str | None) 
     if row is None:
         raise UnknownNameError("document", f"{document_id} {version or ''}".strip())
     return row
-
-
-def _lock(function: str, number: int) -> Any:
-    return text(f"SELECT {function}({number}, hashtext(current_schema()))")

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, Table, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
 from grounded.errors import LedgerError, SchemaError
-from grounded.ingestion.ledger.schema import SCHEMA_NUMBER, meta, metadata
+from grounded.ingestion.ledger.schema import (
+    SCHEMA_NUMBER,
+    checkpoints,
+    dead_letters,
+    documents,
+    forgotten,
+    identities,
+    meta,
+    metadata,
+    sources,
+)
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def _streams_and_leases(connection: Connection) -> None:
+    """Order, event time and expiry of documents; watermarks; leases; kept messages; identities; what was forgotten."""
+    for table, names in (
+        (documents, ("position", "event_time", "expires_at")),
+        (checkpoints, ("watermark", "lag")),
+        (dead_letters, ("document",)),
+        (sources, ("dirty", "holder", "lease", "leased_at")),
+    ):
+        _add_columns(connection, table, names)
+    metadata.create_all(connection, tables=[identities, forgotten])
+    next(each for each in documents.indexes if each.name == "documents_expiring").create(connection)
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _streams_and_leases}
 """Number → what turns a ledger of the number before into one of this number. Number 1 is the first release's."""
 
 _ELSEWHERE = "Choose another path, or for PostgreSQL another schema with ?schema=NAME."
@@ -60,6 +85,12 @@ def prepare(
     for step in range(number + 1, newest + 1):
         migrations[step](connection)
         connection.execute(update(meta).values(schema_number=step))
+
+
+def _add_columns(connection: Connection, table: Table, names: Sequence[str]) -> None:
+    for name in names:
+        column = str(CreateColumn(table.c[name]).compile(dialect=connection.dialect))
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column}")
 
 
 def missing() -> LedgerError:

@@ -6,19 +6,28 @@ import json
 import posixpath
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
-from grounded.ingestion.ledger.schema import documents, is_live, is_restricted, occurrences, principals, versions
+from grounded.ingestion.ledger.schema import (
+    documents,
+    identities,
+    is_live,
+    is_restricted,
+    occurrences,
+    principals,
+    versions,
+)
 from grounded.ingestion.ledger.text import TextCache
 from grounded.ingestion.ledger.values import Details, Known, Stored
 from grounded.ingestion.ledger.writes import slices
 from grounded.records import Locator, Passage, Segment, Span, Viewer, document_id
 
 _PORTION = 500
+_ALL = 2**31 - 1  # SQLite takes no offset without a limit
 _LOCATORS = TypeAdapter(tuple[Locator, ...])
 _SEGMENTS = TypeAdapter(tuple[Segment, ...])
 
@@ -41,6 +50,7 @@ _LIVE: Select[Any] = (
         documents.c.restricted,
         documents.c.effective_from,
         documents.c.effective_to,
+        documents.c.expires_at,
         documents.c.supersedes,
     )
     .join(versions, versions.c.id == occurrences.c.version_id)
@@ -115,10 +125,14 @@ def known(connection: Connection, document_ids: Sequence[str]) -> dict[str, Know
     found: dict[str, Known] = {}
     for some in slices(document_ids, _PORTION):
         query = select(
-            documents.c.id, documents.c.fingerprint, documents.c.declared, documents.c.live_version_id
+            documents.c.id,
+            documents.c.fingerprint,
+            documents.c.declared,
+            documents.c.live_version_id,
+            documents.c.position,
         ).where(documents.c.id.in_(some))
         for row in connection.execute(query):
-            found[row.id] = Known(row.fingerprint, row.declared, row.live_version_id is not None)
+            found[row.id] = Known(row.fingerprint, row.declared, row.live_version_id is not None, row.position)
     return found
 
 
@@ -149,11 +163,40 @@ def details(connection: Connection, document_ids: Sequence[str]) -> dict[str, De
     return found
 
 
+def identities_of(connection: Connection, tenant: str, source: str, keys: Sequence[str]) -> dict[str, str]:
+    """Identity by key: that of the key itself, unless documents of the source were renamed."""
+    found = {key: document_id(tenant, source, key) for key in keys}
+    place = {"tenant": tenant, "source": source}
+    if connection.execute(select(identities.c.key).filter_by(**place).limit(1)).first():
+        for some in slices(keys, _PORTION):
+            query = select(identities.c.key, identities.c.document_id).filter_by(**place)
+            found.update(
+                (row.key, row.document_id) for row in connection.execute(query.where(identities.c.key.in_(some)))
+            )
+    return found
+
+
 def live_keys(connection: Connection, tenant: str, source: str) -> Iterator[tuple[str, str]]:
     """``(document id, key)`` of every live document of a source, in order of id."""
     query = select(documents.c.id, documents.c.key).filter_by(tenant=tenant, source=source).where(is_live)
     found = connection.execution_options(yield_per=1000).execute(query.order_by(documents.c.id))
     return ((row.id, row.key) for row in found)
+
+
+def expired(connection: Connection, tenant: str, source: str, now: datetime, limit: int) -> list[str]:
+    """Up to ``limit`` live documents of a source that have expired."""
+    query = select(documents.c.id).filter_by(tenant=tenant, source=source).where(is_live, documents.c.expires_at <= now)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def beyond(connection: Connection, tenant: str, source: str, under: str, last: int) -> list[str]:
+    """Live documents whose key starts with ``under``, without the ``last`` newest of them."""
+    query = select(documents.c.id).filter_by(tenant=tenant, source=source).where(is_live)
+    if under:
+        query = query.where(documents.c.key.startswith(under, autoescape=True))
+    undated = documents.c.event_time.is_(None)
+    newest = query.order_by(undated, documents.c.event_time.desc(), documents.c.live_version_id.desc())
+    return list(connection.execute(newest.limit(_ALL).offset(last)).scalars())
 
 
 def live_chunks(connection: Connection, after: str, limit: int) -> list[str]:
@@ -234,7 +277,12 @@ def visible(connection: Connection, document_ids: Sequence[str], viewer: Viewer)
             theirs = select(principals.c.document_id).where(principals.c.principal.in_(viewer.principals))
             permitted = or_(permitted, documents.c.id.in_(theirs))
         query = select(documents.c.id).where(
-            documents.c.id.in_(some), documents.c.tenant == viewer.tenant, is_live, permitted, _in_force(viewer)
+            documents.c.id.in_(some),
+            documents.c.tenant == viewer.tenant,
+            is_live,
+            permitted,
+            _in_force(viewer),
+            or_(documents.c.expires_at.is_(None), documents.c.expires_at > datetime.now(UTC)),
         )
         found.update(connection.execute(query).scalars())
     return found
@@ -251,9 +299,13 @@ def _as_passages(connection: Connection, cache: TextCache, rows: Sequence[Row[An
     # The tenant is compared here: as a condition it makes SQLite read every document of the tenant.
     theirs = [row for row in rows if row.tenant == viewer.tenant]
     allowed = _principals(connection, theirs)
+    now = datetime.now(UTC)
     # A restricted document whose principals cannot be found is nobody's, not everybody's.
     seen = [
-        row for row in theirs if not row.restricted or set(allowed.get(row.document_id, ())) & set(viewer.principals)
+        row
+        for row in theirs
+        if (not row.restricted or set(allowed.get(row.document_id, ())) & set(viewer.principals))
+        and (row.expires_at is None or row.expires_at > now)
     ]
     cuts = cache.read(connection, [(row.version_id, row.span_start, row.span_end) for row in seen])
     replaced = _superseded(connection, seen)

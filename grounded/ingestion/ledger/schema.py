@@ -23,9 +23,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     and_,
+    false,
 )
 
-SCHEMA_NUMBER = 1
+SCHEMA_NUMBER = 2
 """Number of the newest migration; a ledger with a higher one is refused."""
 
 BLOCK_CHARACTERS = 16_384
@@ -93,7 +94,7 @@ meta = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("schema_number", Integer, nullable=False),
-    # True from before the first write to the store until a run has ended well: a crash leaves it set.
+    # True while a repair of the whole store is under way: a crash leaves it set.
     Column("dirty", Boolean, nullable=False),
     # Counts transactions that changed what is live.
     Column("revision", Integer, nullable=False),
@@ -113,6 +114,12 @@ sources = Table(
     Column("tenant", AnyText, ForeignKey("tenants.tenant"), primary_key=True),
     Column("source", AnyText, primary_key=True),
     Column("created_at", Utc, nullable=False),
+    # True from before the first write to the store until a run of the source has ended well.
+    Column("dirty", Boolean, nullable=False, server_default=false()),
+    # Who syncs it; every taking of the lease has a higher number, and only the highest may commit.
+    Column("holder", AnyText, nullable=False, server_default=""),
+    Column("lease", Integer, nullable=False, server_default="0"),
+    Column("leased_at", Utc),
 )
 
 documents = Table(
@@ -135,6 +142,10 @@ documents = Table(
     Column("effective_from", Date),
     Column("effective_to", Date),
     Column("supersedes", AnyText),
+    # Place of the last change in the source's own order; when it happened; from when on it is not found any more.
+    Column("position", AnyText, nullable=False, server_default=""),
+    Column("event_time", Utc),
+    Column("expires_at", Utc),
     # None: retired. No foreign key, since versions already refer to documents.
     Column("live_version_id", Integer),
     # Distinct chunks of the live version; 0 when retired.
@@ -156,6 +167,26 @@ Index(
 )
 Index("documents_restricted", documents.c.id, sqlite_where=is_restricted, postgresql_where=is_restricted)
 Index("documents_by_version", documents.c.live_version_id)
+does_expire = and_(documents.c.expires_at.is_not(None), is_live)
+Index("documents_expiring", documents.c.expires_at, sqlite_where=does_expire, postgresql_where=does_expire)
+
+# Documents whose key has changed, and keys that were theirs: what is not here has the identity of its key.
+identities = Table(
+    "identities",
+    metadata,
+    Column("tenant", AnyText, primary_key=True),
+    Column("source", AnyText, primary_key=True),
+    Column("key", AnyText, primary_key=True),
+    Column("document_id", _Id, nullable=False),
+)
+
+# Documents that were erased and must not come back; their ids are hashes.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("document_id", _Id, primary_key=True),
+    Column("forgotten_at", Utc, nullable=False),
+)
 
 principals = Table(
     "principals",
@@ -217,6 +248,9 @@ checkpoints = Table(
     Column("settings", Text, nullable=False),
     Column("state", JsonText, nullable=False),
     Column("moved_at", Utc, nullable=False),
+    # Until when everything at the source is accounted for, and how many changes were known to wait.
+    Column("watermark", Utc),
+    Column("lag", Integer),
 )
 
 dead_letters = Table(
@@ -231,6 +265,8 @@ dead_letters = Table(
     Column("message", AnyText, nullable=False),
     Column("fix", AnyText, nullable=False),
     Column("failed_at", Utc, nullable=False),
+    # What a source that cannot be asked again has sent: zlib-compressed JSON.
+    Column("document", LargeBinary),
 )
 
 runs = Table(

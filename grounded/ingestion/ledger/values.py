@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from grounded.records import Chunk, Failure, Scalar, Segment, Trust
+from grounded.records import Chunk, Failure, RawDocument, Scalar, Segment, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Attributes:
     effective_from: date | None = None
     effective_to: date | None = None
     supersedes: str | None = None
+    event_time: datetime | None = None
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Write:
         declared: Identifies what source and arguments declared.
         parsed: What the content itself declared, JSON-compatible.
         content: The version that becomes live; None leaves the live one and writes attributes only.
+        order: Place of the change in the source's own order.
     """
 
     document_id: str
@@ -53,15 +56,18 @@ class Write:
     attributes: Attributes
     parsed: Mapping[str, Any]
     content: Content | None
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpointed:
-    """A checkpoint to move: of which scope, made with which settings."""
+    """A checkpoint to move: of which scope, made with which settings; watermark and lag as in ``Checkpoint``."""
 
     scope: str
     settings: str
     state: Mapping[str, Any]
+    watermark: datetime | None = None
+    lag: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,11 @@ class Batch:
 
     Attributes:
         retired: Ids of documents that are gone.
+        orders: By id of a document that is gone, its key and the place of that change in the source's own order; kept
+            even when nothing of it is stored, so that an older change which arrives later is known to be older.
+        renames: ``(document id, key before, key now)``.
+        kept: By key of a failure, what was received of it.
+        lease: Number of the source's lease under which this is written; None asks for none.
         failures: Documents that could not be brought in; they become dead letters.
         cleared: Keys whose dead letters are settled.
     """
@@ -78,6 +89,10 @@ class Batch:
     source: str
     writes: Sequence[Write] = ()
     retired: Sequence[str] = ()
+    orders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    renames: Sequence[tuple[str, str, str]] = ()
+    kept: Mapping[str, RawDocument] = field(default_factory=dict)
+    lease: int | None = None
     failures: Sequence[Failure] = ()
     cleared: Sequence[str] = ()
     checkpoint: Checkpointed | None = None
@@ -90,6 +105,7 @@ class Known:
     fingerprint: str
     declared: str
     live: bool
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,11 +12,13 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from grounded.ingestion.ledger import journal
 from grounded.ingestion.ledger.schema import (
     BLOCK_CHARACTERS,
     documents,
+    identities,
     meta,
     occurrences,
     principals,
@@ -41,16 +44,17 @@ def commit(connection: Connection, batch: Batch, now: datetime) -> None:
         now: The time of the commit.
     """
     changed = [write for write in batch.writes if write.content is not None]
-    _register(connection, batch, now)
-    _insert_documents(connection, batch, now)
+    register(connection, batch.tenant, batch.source, now)
+    _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
+    _rename(connection, batch, now)
     _supersede(connection, [*(write.document_id for write in changed), *batch.retired], now)
     ids = _insert_versions(connection, changed, now)
     _insert_occurrences(connection, changed, ids)
     _update_documents(connection, batch, ids, now)
     _replace_principals(connection, batch.writes)
-    _retire(connection, batch.retired, now)
+    _retire(connection, batch, now)
     journal.settle(connection, batch, now)
-    if batch.writes or batch.retired:
+    if batch.writes or batch.retired or batch.renames:
         connection.execute(update(meta).values(revision=meta.c.revision + 1))
 
 
@@ -59,31 +63,46 @@ def slices(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _register(connection: Connection, batch: Batch, now: datetime) -> None:
-    place = {"tenant": batch.tenant, "source": batch.source}
-    if connection.execute(select(sources.c.source).filter_by(**place)).first():
+def register(connection: Connection, tenant: str, source: str, now: datetime) -> None:
+    """Make a tenant and its source known; several workers may do so at once."""
+    if connection.execute(select(sources.c.source).filter_by(tenant=tenant, source=source)).first():
         return
-    if not connection.execute(select(tenants.c.tenant).filter_by(tenant=batch.tenant)).first():
-        connection.execute(insert(tenants).values(tenant=batch.tenant, created_at=now))
-    connection.execute(insert(sources).values(created_at=now, **place))
+    for table, values in (
+        (tenants, {"tenant": tenant, "created_at": now}),
+        (sources, {"tenant": tenant, "source": source, "created_at": now}),
+    ):
+        either = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(either(table).values(**values).on_conflict_do_nothing())
 
 
-def _insert_documents(connection: Connection, batch: Batch, now: datetime) -> None:
-    wanted = [write.document_id for write in batch.writes]
-    known = set(connection.execute(select(documents.c.id).where(documents.c.id.in_(wanted))).scalars())
+def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> None:
+    known: set[str] = set()
+    for some in slices(list(keys), _ROWS):
+        known.update(connection.execute(select(documents.c.id).where(documents.c.id.in_(some))).scalars())
     rows = [
         {
-            "id": write.document_id,
+            "id": document_id,
             "tenant": batch.tenant,
             "source": batch.source,
-            "key": write.key,
+            "key": key,
             "created_at": now,
             "updated_at": now,
         }
-        for write in batch.writes
-        if write.document_id not in known
+        for document_id, key in keys.items()
+        if document_id not in known
     ]
     _insert(connection, documents, rows)
+
+
+def _rename(connection: Connection, batch: Batch, now: datetime) -> None:
+    place = {"tenant": batch.tenant, "source": batch.source}
+    for identity, before, key in batch.renames:
+        connection.execute(update(documents).where(documents.c.id == identity).values(key=key, updated_at=now))
+        # A new document under the key it had must not get its identity.
+        fresh = str(uuid.uuid5(uuid.UUID(identity), f"moved to {key}"))
+        for name, owner in ((before, fresh), (key, identity)):
+            connection.execute(delete(identities).filter_by(key=name, **place))
+            connection.execute(insert(identities).values(key=name, document_id=owner, **place))
 
 
 def _supersede(connection: Connection, document_ids: Sequence[str], now: datetime) -> None:
@@ -217,6 +236,9 @@ def _document(write: Write, now: datetime) -> dict[str, Any]:
         "effective_from": about.effective_from,
         "effective_to": about.effective_to,
         "supersedes": about.supersedes,
+        "position": write.order,
+        "event_time": about.event_time,
+        "expires_at": about.expires,
         "updated_at": now,
         "retired_at": None,
     }
@@ -233,8 +255,14 @@ def _replace_principals(connection: Connection, writes: Sequence[Write]) -> None
     _insert(connection, principals, rows)
 
 
-def _retire(connection: Connection, document_ids: Sequence[str], now: datetime) -> None:
-    for some in slices(document_ids, _ROWS):
+def _retire(connection: Connection, batch: Batch, now: datetime) -> None:
+    if batch.orders:
+        _insert_documents(connection, batch, {each: key for each, (key, _) in batch.orders.items()}, now)
+        connection.execute(
+            update(documents).where(documents.c.id == bindparam("document")),
+            [{"document": each, "position": order} for each, (_, order) in batch.orders.items()],
+        )
+    for some in slices(batch.retired, _ROWS):
         connection.execute(
             update(documents)
             .where(documents.c.id.in_(some), documents.c.live_version_id.is_not(None))
