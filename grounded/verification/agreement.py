@@ -8,6 +8,7 @@ from dataclasses import replace
 from grounded.protocols import Judgement
 from grounded.verification.analysis import Analysis
 from grounded.verification.values import Quantity, agrees
+from grounded.verification.windows import Window
 
 _COUNTED_WORDS = {
     0: "no none never without nobody nothing zero",
@@ -73,6 +74,21 @@ def _said_in_parts(mine: Quantity, theirs: Sequence[Quantity]) -> bool:
         if exact and (year is None or any(other[0] == year for other in placed) or not any(o[0] for o in placed)):
             return True
     return False
+
+
+def without_weaker(judged: Sequence[tuple[Window, Judgement]]) -> list[tuple[Window, Judgement]]:
+    """What a model read, less the contradictions that are weaker than its best support.
+
+    A stretch that speaks of the same thing and does not say it is easily taken for one against it; where another
+    says it, the stronger decides. A conflict is what is as strong on both sides.
+    """
+    best = max((judgement.support for _, judgement in judged), default=0.0)
+    return [
+        (window, replace(judgement, contradiction=0.0, neither=1.0 - judgement.support))
+        if judgement.contradiction < best and best >= 0.5
+        else (window, judgement)
+        for window, judgement in judged
+    ]
 
 
 def withhold(judgements: Sequence[Judgement], claim: Analysis, windows: Sequence[Analysis]) -> list[Judgement]:

@@ -110,7 +110,7 @@ def analyse(text: str) -> Analysis:
         stems=frozenset(item.key for item in items if item.quantity < 0),
         words=frozenset(token.text for token in tokens),
         quoted=tuple(_quotations(plain)),
-        is_english=_is_english(tokens),
+        is_english=_is_english(plain, tokens),
         is_unspaced=sum(bool(_UNSPACED_KEY.match(token.stem)) for token in tokens) * 2 > len(tokens),
     )
 
@@ -159,10 +159,11 @@ def _quotations(text: str) -> list[tuple[str, ...]]:
     return [words for words in inner if len(words) >= 3]
 
 
-def _is_english(tokens: tuple[Term, ...]) -> bool:
+def _is_english(text: str, tokens: tuple[Term, ...]) -> bool:
     words = [token.text for token in tokens if token.text.isalpha()]
     english = sum(word in STOP_WORDS for word in words)
-    if not all(word.isascii() for word in words):
+    # Names keep their accents in English.
+    if not all(token.text.isascii() or text[token.start].isupper() for token in tokens if token.text.isalpha()):
         return english >= max(2, len(words) // 5)
     # Other languages share a word or two with English ("in", "is", "am"); rows and titles have none at all.
     return english * 8 >= len(words) or not any(word in _FOREIGN for word in words)

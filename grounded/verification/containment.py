@@ -29,19 +29,25 @@ ANOTHER_ORDER = "the source has these words in another order"
 OTHER_WAY_ROUND = "the source has these names the other way round"
 _DENIALS = (
     OPPOSITE,
-    OTHER_WAY_ROUND,
     MISCALCULATED,
-    "the source limits",
     "the source does not give the unit",
     "no column of the source",
     "the source only asks",
     "one of claim and source is negated",
+)
+"""How reasons begin that a model may not overrule."""
+_DOUBTS = (
+    OTHER_WAY_ROUND,
+    "the source limits",
     "the source is less certain",
     "the source restricts it",
     "the source does not go as far",
     "the source speaks of",
 )
-"""How reasons begin that a model may not overrule; what merely stands further apart it may."""
+"""How reasons begin that only a model that is sure may overrule; what merely stands further apart any may."""
+SURE = 0.75
+"""Least support of a model that overrules a doubt. Doubts are there for claims with one word changed; of claims that
+people labelled, 86 % of those doubted were supported (8,000 claims of eight sets)."""
 _BELOW_HALF = 0.49
 
 
@@ -137,11 +143,15 @@ def _names_turned(claim: Analysis, window: Analysis) -> bool:
     return len(set(mine)) > 1 and mine != theirs and not {"by"} & (claim.words | window.words)
 
 
-def denies(judgement: Judgement) -> bool:
-    """Whether the claim's words stand there and yet say something else, so that no model may take them for support."""
-    return judgement.reason.startswith(_DENIALS) or (
-        "' stands against '" in judgement.reason or "' where the sentence says '" in judgement.reason
-    )
+def overruled_by(judgement: Judgement) -> float:
+    """The support that a model must find where the claim's words stand and seem to say something else.
+
+    More than 1 where no model may; 0 where nothing seems so.
+    """
+    reason = judgement.reason
+    if reason.startswith(_DENIALS) or "' stands against '" in reason or "' where the sentence says '" in reason:
+        return 1.1
+    return SURE if reason.startswith(_DOUBTS) else 0.0
 
 
 def _neither(score: float, reason: str) -> Judgement:

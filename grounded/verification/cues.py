@@ -98,9 +98,12 @@ def negations(text: str, *, english: bool = True) -> int:
     return count
 
 
+_MONTH_OF_MAY = re.compile(r"(?<=\d )May\b|\bMay(?= \d)")
+
+
 def hedges(text: str) -> set[str]:
     """Words of ``text`` that make it less certain."""
-    return {match.casefold() for match in _HEDGE.findall(text)}
+    return {match.casefold() for match in _HEDGE.findall(_MONTH_OF_MAY.sub("", text))}
 
 
 def conditions(text: str) -> set[str]:

@@ -51,12 +51,16 @@ class Scored:
     """What is scored instead of the sentence.
 
     Attributes:
-        text: The scoring text.
+        text: The scoring text: what the rules compare, and what windows are looked for with.
+        read: What a model reads; the question or lead-in itself stands before a fragment.
+        own: What is the answer's own of it.
         topic: Stems of what a pronoun stands for; a supporting window must have one of them near it. Empty when
             the sentence names its subject.
     """
 
     text: str
+    read: str
+    own: str
     topic: frozenset[str] = frozenset()
 
 
@@ -83,8 +87,8 @@ def resolve(
         and keywords
         and not set(content_stems(keywords)) <= set(content_stems(bare))
     ):
-        return Scored(f"{keywords}: {bare}")
-    return Scored(bare, _topic(before, question) if _PRONOUN.match(bare) else frozenset())
+        return Scored(f"{keywords}: {bare}", f"{(lead if _keywords(lead) else question).strip()} {bare}", bare)
+    return Scored(bare, bare, bare, _topic(before, question) if _PRONOUN.match(bare) else frozenset())
 
 
 def _without_opening(text: str) -> str:

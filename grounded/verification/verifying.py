@@ -29,12 +29,12 @@ from grounded.records import (
 )
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
-from grounded.verification.agreement import withhold
+from grounded.verification.agreement import withhold, without_weaker
 from grounded.verification.analysis import analyse
 from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
-from grounded.verification.containment import OPPOSITE, ContainmentModel, denies
+from grounded.verification.containment import OPPOSITE, ContainmentModel, overruled_by
 from grounded.verification.joining import joined
 from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
@@ -320,9 +320,9 @@ class Prepared:
             for question, judged in zip(flat, plain, strict=True)
             if not _decides(judged) and (contexts := self._contexts(question))
         ]
-        unread = {id(question): reason for question, _ in open_ if (reason := self._unreadable(question.scored.text))}
+        unread = {id(question): reason for question, _ in open_ if (reason := self._unreadable(question.scored.read))}
         open_ = [(question, contexts) for question, contexts in open_ if id(question) not in unread]
-        pairs = [(window.text(self.passages), each.scored.text) for each, contexts in open_ for window in contexts]
+        pairs = [(window.text(self.passages), each.scored.read) for each, contexts in open_ for window in contexts]
         judgements = iter(self._withheld(open_, self._judge(pairs)))
         read = {
             id(question): [(window, self._on_topic(window, question.scored, next(judgements))) for window in contexts]
@@ -332,7 +332,7 @@ class Prepared:
             failed(unread[id(question)])
             if id(question) in unread
             else aggregate(
-                _without_denied(read[id(question)], judged) if id(question) in read else judged,
+                without_weaker(_without_denied(read[id(question)], judged)) if id(question) in read else judged,
                 passages=self.passages,
                 outdated=self._outdated,
                 thresholds=self._verifier.thresholds,
@@ -354,7 +354,7 @@ class Prepared:
             texts = [window.text(self.passages) for window in contexts]
             titles = {self.passages[number].title for w in contexts for number, _, _ in w.stretches}
             own = judgements[len(kept) : len(kept) + len(texts)]
-            kept += withhold(own, analyse(question.scored.text), [analyse(text) for text in (*texts, *titles)])
+            kept += withhold(own, analyse(question.scored.own), [analyse(text) for text in (*texts, *titles)])
         return kept
 
     def _contained(self, question: _Question) -> list[tuple[Window, Judgement]]:
@@ -455,13 +455,14 @@ def _without_denied(
     read: Sequence[tuple[Window, Judgement]], plain: Sequence[tuple[Window, Judgement]]
 ) -> list[tuple[Window, Judgement]]:
     """What the model read, less its support from where the same words say something else."""
-    denied = [(window, judgement.reason) for window, judgement in plain if denies(judgement)]
+    doubted = [(window, judgement.reason, overruled_by(judgement)) for window, judgement in plain]
     kept: list[tuple[Window, Judgement]] = []
     for window, judgement in read:
-        reason = next((reason for other, reason in denied if _overlap(window, other)), "")
+        against = [(least, reason) for other, reason, least in doubted if least and _overlap(window, other)]
+        least, reason = max(against, default=(0.0, ""))
         if reason == OPPOSITE and judgement.support < 0.5:
             judgement = Judgement(0.0, 0.9, 0.1, judgement.span, reason)
-        elif reason and judgement.support >= judgement.contradiction:
+        elif judgement.contradiction <= judgement.support < least:
             judgement = Judgement(0.0, judgement.contradiction, 1.0 - judgement.contradiction, judgement.span, reason)
         kept.append((window, judgement))
     return kept

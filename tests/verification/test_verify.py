@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -509,3 +510,33 @@ def test_long_answers_and_many_passages_stay_linear() -> None:
     assert verdicts(verify("Item 4711 costs 4711 euros.", many)) == ["supported"]
     big = "word " * 1_000_000 + WARRANTY
     assert verdicts(verify("The warranty lasts 24 months from delivery.", [big])) == ["supported"]
+
+
+def test_the_month_of_may_is_no_doubt() -> None:
+    report = verify_by_default(
+        "Ayodhya is in Uttar Pradesh.", ["Anushka Sharma was born on 1 May 1988 in Ayodhya, Uttar Pradesh."]
+    )
+    assert "less certain" not in report.claims[0].reason
+
+
+def test_a_name_with_an_accent_leaves_a_sentence_english() -> None:
+    report = verify_by_default("Maxi López was a teammate.", ["Maxi López and Icardi played side by side."])
+    assert report.claims[0].verdict != "check_failed"
+    foreign = verify_by_default("Größe und Gewicht sind gleich.", ["Der Katalog nennt Größe und Farbe."])
+    assert foreign.claims[0].verdict == "check_failed"
+
+
+def test_one_stretch_that_does_not_say_it_is_no_conflict_with_one_that_does() -> None:
+    class Model:
+        ref = VerifierRef(name="two-minded", version="1", calibrated=True)
+
+        def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+            return [
+                Judgement(0.9, 0.0, 0.1, reason="yes") if "1996" in window else Judgement(0.1, 0.8, 0.1, reason="no")
+                for window, _ in pairs
+            ]
+
+    filler = " ".join(f"Line {number} is about the weather of that day." for number in range(30))
+    source = f"In 1996 he went to the academy to learn. {filler} He left the academy, people who learned there say."
+    claim = verify("He learned at the academy.", [source], verifier=Model()).claims[0]
+    assert (claim.verdict, claim.conflict) == ("supported", False)

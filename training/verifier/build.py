@@ -20,6 +20,8 @@ from words import WordNet
 
 HELD = range(40_000, 41_200)
 """Sentences whose pairs are for ``fit.py`` alone."""
+PARAPHRASED = 8000
+"""Sentences of which paraphrases are made; the rest is for the first stage."""
 RARE = ("names", "roles", "number", "unit", "date", "quantifier", "graft", "speaker", "certain", "spoken", "two")
 COMMON = ("kept", "antonym", "sibling", "name", "add")
 
@@ -37,18 +39,19 @@ def made(maker: Maker, numbers: range, seed: int) -> list[Pair]:
     return [pair for number in numbers for pair in maker.pairs(number, seed)]
 
 
-def mix(human: list[Pair], para: list[Pair], plain: list[Pair], tables: list[Pair]) -> list[Pair]:
+def mix(human: list[Pair], para: list[Pair], plain: list[Pair], tables: list[Pair], asked: list[Pair]) -> list[Pair]:
     """The second stage: all labelled rows, and of the rest what is rare or new."""
     chance = random.Random(3)
-    for pairs in (human, para, plain, tables):
+    for pairs in (human, para, plain, tables, asked):
         chance.shuffle(pairs)
     talk = [pair for pair in human if pair.kind == "begin"]
     found = [pair for pair in human if pair.kind != "begin"] + talk[:1500]
-    found += [pair for pair in para if pair.kind == "para"] + [pair for pair in para if pair.kind != "para"][:5000]
-    found += [pair for pair in plain if pair.kind in RARE][:4000] + [pair for pair in plain if pair.kind in COMMON][
-        :2500
-    ]
-    found += [pair for pair in tables if len(pair.context) < 500][:800]
+    found += [pair for pair in para if pair.kind == "para"][:4000]
+    found += [pair for pair in para if pair.kind != "para"][:9000]
+    found += [pair for pair in plain if pair.kind in RARE][:3000]
+    found += [pair for pair in plain if pair.kind in COMMON][:2000]
+    found += [pair for pair in tables if len(pair.context) < 500][:1000]
+    found += asked[:4500]
     chance.shuffle(found)
     return found
 
@@ -58,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sentences", type=int, default=20_000)
+    parser.add_argument("--sentences", type=int, default=HELD.start)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     examples = read(options.sets)
@@ -70,15 +73,18 @@ def main() -> None:
     texts = paraphrased(options.out / "paraphrases.jsonl")
     again = dict(zip(texts, nlp.pipe(texts.values(), batch_size=128), strict=True))
     net = WordNet()
-    plain = made(Maker(places, docs, {}, net), range(options.sentences), 1)
+    bare = Maker(places, docs, {}, net)
+    plain = made(bare, range(PARAPHRASED, options.sentences), 1)
+    asked = [pair for number in range(HELD.start) for pair in bare.asked(number, 1)]
     maker = Maker(places, docs, again, net)
     para = [pair for number in texts for seed in (101, 102) for pair in maker.pairs(number, seed)]
     para += [Pair(maker._context(places[n], random.Random(n)), text, "supported", "para") for n, text in texts.items()]
     human = list(human_pairs(row for row in train if not reserved(row)))
     tables = list(table_pairs(options.sets, 3))
-    held = made(maker, HELD, 7)[:1500]
-    files = {"synthetic": plain, "paraphrased": para, "human": human, "tables": tables, "held": held}
-    for name, pairs in (files | {"mix": mix(human, para, plain, tables)}).items():
+    held = made(bare, HELD, 7)[:1500]
+    files = {"synthetic": plain, "paraphrased": para, "human": human, "tables": tables, "asked": asked}
+    files["held"] = held
+    for name, pairs in (files | {"mix": mix(human, para, plain, tables, asked)}).items():
         print(name, save(options.out / f"{name}.jsonl", pairs))
 
 

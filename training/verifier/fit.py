@@ -26,6 +26,7 @@ from grounded.models.entailment import EntailmentNetwork
 from grounded.records import Passage
 from grounded.verification.features import NAMES, features
 from grounded.verification.network import NETWORK_NAMES, network_features
+from grounded.verification.resolution import resolve
 from grounded.verification.windows import WindowIndex
 
 CONTEXTS = 3
@@ -47,7 +48,8 @@ def contexts_of(example: Example) -> list[str]:
     """The contexts that the verifier would read for a claim."""
     passages = [Passage(id=str(i), text=text) for i, text in enumerate(example.passages) if text.strip()]
     index = WindowIndex.of(passages)
-    return [window.text(passages) for window in index.contexts(example.claim, limit=CONTEXTS)]
+    found = index.contexts(resolve(example.claim, question=example.question).text, limit=CONTEXTS)
+    return [window.text(passages) for window in found]
 
 
 def measure(examples: Sequence[Example], network: EntailmentNetwork) -> list[Measured]:
@@ -55,10 +57,10 @@ def measure(examples: Sequence[Example], network: EntailmentNetwork) -> list[Mea
     found = []
     for example in examples:
         texts = contexts_of(example)
-        read_ = network.read([(text, example.claim) for text in texts])
+        claim = resolve(example.claim, question=example.question).read
+        read_ = network.read([(text, claim) for text in texts])
         values = [
-            (*network_features(logits), *features(example.claim, text))
-            for text, logits in zip(texts, read_, strict=True)
+            (*network_features(logits), *features(claim, text)) for text, logits in zip(texts, read_, strict=True)
         ]
         array = np.array(values, dtype=np.float64).reshape(-1, len(ALL_NAMES))
         found.append(Measured(example.source, example.group, example.is_supported, array))

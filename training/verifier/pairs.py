@@ -17,12 +17,13 @@ from sets import Example, Label, _rows
 from words import Forms, Lexicon, WordNet
 
 from grounded.records import Passage
+from grounded.verification.resolution import resolve
 from grounded.verification.windows import CONTEXT_WORDS, WindowIndex
 
 RARITY = {
-    "sibling": 0.7, "negation": 0.5, "antonym": 1.0, "number": 2.0, "date": 4.0, "unit": 4.0, "names": 3.0,
+    "sibling": 0.8, "negation": 0.6, "antonym": 1.6, "number": 2.0, "date": 4.0, "unit": 4.0, "names": 4.0,
     "roles": 6.0,
-    "quantifier": 1.5, "graft": 4.0, "certain": 3.0, "add": 1.0, "name": 1.0,
+    "quantifier": 1.5, "graft": 4.0, "certain": 3.0, "add": 1.0, "name": 1.8,
 }  # fmt: skip
 """How much sooner than others an edit is tried, since few sentences allow it."""
 SPEAKERS = [
@@ -99,6 +100,34 @@ class Maker:
             yield from self._without(site, self._kept(editor, chance.choice(drafts), chance), chance)
         elif roll < 0.5:
             yield from self._two(site, number, editor, chance)
+
+    def asked(self, number: int, seed: int) -> Iterator[Pair]:
+        """A question that the sentence answers with one of its names, dates or numbers, and that answer or another."""
+        chance = random.Random(f"asked.{seed}.{number}")
+        site, doc = self.sites[number], self.docs[number]
+        if number in self.paraphrases and chance.random() < 0.5:
+            doc = self.paraphrases[number]
+        entities = [each for each in doc.ents if each.label_ in ASKED and 0 < len(each.text) < 50]
+        if not entities or not doc[-1].text.startswith(".") or len(doc) > 40:
+            return
+        chosen = chance.choice(entities)
+        before, after = doc[: chosen.start].text_with_ws, doc[chosen.end : len(doc) - 1].text
+        question = f"{before}{chance.choice(ASKED[chosen.label_])} {after}"
+        question = re.sub(r"\s+([,;:)?])", r"\1", question).strip() + "?"
+        question = question[:1].upper() + question[1:]
+        right = _fragment(chosen.text, chance)
+        context = self._context(site, chance)
+        if chance.random() < 0.45:
+            yield Pair(context, f"{question} {right}", "supported", "asked")
+            return
+        near = self.near[site.document.name][chosen.label_]
+        pool = near if near and chance.random() < 0.7 else self.names.get(chosen.label_, near)
+        own = set(_norm(chosen.text).split())
+        others = [name for name in pool if not set(_norm(name).split()) & own and _norm(name)]
+        if others:
+            wrong = _fragment(chance.choice(others), chance)
+            at = len(question) + 1
+            yield Pair(context, f"{question} {wrong}", "contradicted", "asked_wrong", ((at, at + len(wrong)),))
 
     def _kept(self, editor: Editor, draft: Draft, chance: random.Random) -> Draft:
         for _ in range(chance.choice((0, 1, 1, 2, 2, 3))):
@@ -247,6 +276,20 @@ class Maker:
         return Pair(context, claim, label, kind, wrong)
 
 
+ASKED = {
+    "PERSON": ("who", "which person"), "GPE": ("which place", "where exactly", "what city or country"),
+    "LOC": ("which place",), "FAC": ("which building",), "ORG": ("which organization", "which group", "what"),
+    "NORP": ("what kind of people", "which group"), "DATE": ("when", "which year or day", "what time"),
+    "CARDINAL": ("how many",), "QUANTITY": ("how much",), "MONEY": ("how much money",), "PERCENT": ("what share",),
+    "WORK_OF_ART": ("which work", "what"), "EVENT": ("which event",), "PRODUCT": ("which product", "what"),
+}  # fmt: skip
+"""Words that stand in a question for what it asks for, by the kind of name."""
+
+
+def _fragment(text: str, chance: random.Random) -> str:
+    return text + chance.choice(("", "", "."))
+
+
 def _norm(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
@@ -308,7 +351,8 @@ def human_pairs(examples: Iterable[Example]) -> Iterator[Pair]:
         if not passages:
             continue
         index = WindowIndex.of(passages)
-        contexts = index.contexts(example.claim, limit=3)
+        scored = resolve(example.claim, question=example.question)
+        contexts = index.contexts(scored.text, limit=3)
         texts = [context.text(passages) for context in contexts]
         known = example.source == "wice_tokens"
         if example.gold and passages[0].text == example.passages[0]:
@@ -316,17 +360,17 @@ def human_pairs(examples: Iterable[Example]) -> Iterator[Pair]:
             holds = [
                 text
                 for context, text in zip(contexts, texts, strict=True)
-                if any(all(any(s <= a and b <= e for _, s, e in context.spans) for a, b in g) for g in example.gold)
+                if any(all(any(s <= a and b <= e for _, s, e in context.stretches) for a, b in g) for g in example.gold)
             ]
             chosen = list(dict.fromkeys([*holds[:2], *gold[:1]]))
             for text in chosen:
-                yield Pair(text, example.claim, example.label, example.source, example.wrong, known)
+                yield Pair(text, scored.read, example.label, example.source, example.wrong, known)
             continue
         if example.label == "neither":
             for text in texts[:1] + texts[-1:] if len(texts) > 1 else texts:
-                yield Pair(text, example.claim, "neither", example.source, example.wrong, known)
+                yield Pair(text, scored.read, "neither", example.source, example.wrong, known)
         elif texts:
-            yield Pair(texts[-1], example.claim, example.label, example.source, example.wrong, known)
+            yield Pair(texts[-1], scored.read, example.label, example.source, example.wrong, known)
 
 
 def save(path: Path, pairs: Iterable[Pair]) -> int:
