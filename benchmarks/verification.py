@@ -3,7 +3,10 @@
     python benchmarks/verification.py ../shared/data/groundedness [--per-set 400] [--verifier containment] [--json]
 
 For every set: balanced accuracy of "supported or not" at the default setting (mean of the two recalls, so that guessing
-gives 50), with a 95 % bootstrap interval over sources; the area under the curve of the raw score; and, as floors, word
+gives 50), with a 95 % bootstrap interval over sources; of answers made of five right claims the share that is flagged
+because at least one is not called supported, and the same of answers with one wrong claim among five, claims drawn
+independently; the expected calibration error on a third of the sources after fitting on the others, mean of ten
+splits; the area under the curve of the raw score; and, as floors, word
 overlap and embedding similarity at the threshold that is best on that very set, which a user could not know. ``unseen
 source``: no row of the set or of its kind was trained on. ``in-domain split``: other documents of the same set were.
 """
@@ -30,6 +33,7 @@ from grounded.models.embedder import default_embedder
 from grounded.text.sentences import sentences
 from grounded.verification import Verifier
 from grounded.verification.analysis import stems_of
+from grounded.verification.scaling import expected_error, fit, reliability
 
 SETS = {
     "wice": "in-domain split",
@@ -41,6 +45,7 @@ SETS = {
     "climate_fever": "unseen source",
 }
 BOOTSTRAPS = 1000
+SPLITS = 10
 EMBEDDED = 40
 """Sentences of a source that are embedded for the floor, those with most words in common first."""
 
@@ -102,6 +107,25 @@ def interval(groups: Sequence[str], label: NDArray[np.bool_], said: NDArray[np.b
     return float(low), float(high)
 
 
+def flagged(label: NDArray[np.bool_], said: NDArray[np.bool_]) -> tuple[float, float]:
+    """Percent of answers of five claims that are flagged: when all are right, and when one is wrong."""
+    recall, false_support = float(said[label].mean()), float(said[~label].mean())
+    return 100.0 * (1 - recall**5), 100.0 * (1 - recall**4 * false_support)
+
+
+def calibration_error(groups: Sequence[str], label: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    """Expected calibration error on a third of the groups, fitted on the others; mean of ``SPLITS`` draws."""
+    found = []
+    for seed in range(SPLITS):
+        names = sorted(set(groups))
+        random.Random(seed).shuffle(names)
+        held = np.isin(np.array(groups), names[: len(names) // 3])
+        scaling = fit(score[~held].tolist(), label[~held].tolist())
+        predicted = [scaling.probability(each) for each in score[held].tolist()]
+        found.append(expected_error(reliability(predicted, label[held].tolist())))
+    return float(np.mean(found))
+
+
 def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: bool) -> dict[str, Any]:
     """All figures of one set."""
     started = time.process_time()
@@ -109,7 +133,9 @@ def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: b
     spent = time.process_time() - started
     label = np.array([row.is_supported for row in rows])
     said = np.array([each[0] for each in results])
-    low, high = interval([row.group for row in rows], label, said)
+    score = np.array([each[1] for each in results])
+    groups = [row.group for row in rows]
+    low, high = interval(groups, label, said)
     found = {
         "set": name,
         "kind": SETS[name],
@@ -118,7 +144,10 @@ def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: b
         "balanced_accuracy": balanced(label, said),
         "low": low,
         "high": high,
-        "area": area(label, np.array([each[1] for each in results])),
+        "area": area(label, score),
+        "calibration_error": calibration_error(groups, label, score),
+        "right_answers_flagged": flagged(label, said)[0],
+        "wrong_answers_flagged": flagged(label, said)[1],
         "precision_of_supported": 100.0 * float(label[said].mean()) if said.any() else None,
         "called_supported": int(said.sum()),
         "cpu_ms_per_claim": 1000 * spent / len(rows),
@@ -164,6 +193,8 @@ def _line(found: dict[str, Any]) -> str:
     return (
         f"{found['set']:14} {found['kind']:16} n={found['claims']:4} balanced {found['balanced_accuracy']:.1f} "
         f"[{found['low']:.1f}, {found['high']:.1f}]  area {found['area']:.1f}{floors}  "
+        f"flagged {found['right_answers_flagged']:.0f} / {found['wrong_answers_flagged']:.0f}  "
+        f"error {found['calibration_error']:.3f}  "
         f"called supported {found['called_supported']} ({right}){gold}  {found['cpu_ms_per_claim']:.0f} ms CPU each"
     )
 

@@ -20,6 +20,8 @@ from words import WordNet
 
 HELD = range(40_000, 41_200)
 """Sentences whose pairs are for ``fit.py`` alone."""
+LIKELY = -0.45
+"""Log likelihood per token under which a translation is not trusted."""
 PARAPHRASED = 8000
 """Sentences of which paraphrases are made; the rest is for the first stage."""
 RARE = ("names", "roles", "number", "unit", "date", "quantifier", "graft", "speaker", "certain", "spoken", "two")
@@ -31,7 +33,7 @@ def paraphrased(path: Path) -> dict[int, str]:
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["n"]: row["para"] for row in rows if row["ok"] and (not row.get("score") or row["score"][0] > -0.45)}
+    return {row["n"]: row["para"] for row in rows if row["ok"] and row["score"] > LIKELY}
 
 
 def made(maker: Maker, numbers: range, seed: int) -> list[Pair]:
