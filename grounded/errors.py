@@ -27,6 +27,7 @@
     │   ├── EncryptedDocumentError
     │   ├── EmptyDocumentError
     │   ├── LimitExceededError                 size, nesting, time or memory limit
+    │   ├── QuarantinedError                   hidden or misleading text, and quarantine was asked for
     │   └── WorkerCrashError                   the parsing process died
     ├── TemplateError                          a template or pack is missing, broken or forbidden
     ├── BudgetError                            the required parts do not fit the token budget
@@ -209,6 +210,10 @@ class EmptyDocumentError(ParseError):
 
 class LimitExceededError(ParseError):
     """The document exceeds a limit of size, nesting, time or memory."""
+
+
+class QuarantinedError(ParseError):
+    """The document holds hidden or misleading text and the ingest was told to keep such out."""
 
 
 class WorkerCrashError(ParseError):

@@ -144,6 +144,7 @@ class KnowledgeBase:
         principals: Sequence[str] | None = None,
         max_retire_share: float = 0.2,
         force_retire: bool = False,
+        quarantine: bool = False,
         progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> IngestReport:
@@ -158,6 +159,7 @@ class KnowledgeBase:
                 tenant. None, the default, leaves a document that is restricted already as it is.
             max_retire_share: Stop and ask before a listing retires a larger share than this of what it covers.
             force_retire: Retire whatever the listing no longer names.
+            quarantine: Refuse new and changed documents that hold hidden or misleading text (``grounded.screening``).
             progress: Called after each document.
             cancel: Asked between documents; True stops at the next batch border, and what is committed stays.
 
@@ -171,6 +173,7 @@ class KnowledgeBase:
         from grounded.ingestion.parsers import parse
         from grounded.ingestion.sync import sync
         from grounded.retrieval.bm25 import document_vector
+        from grounded.screening import screened
 
         self._check_open()
         connectors = [connector(source) for source in as_sources(sources)]
@@ -182,7 +185,7 @@ class KnowledgeBase:
                     ledger=self._ledger,
                     store=self._store,
                     embedder=self._embedder,
-                    parse=parse,
+                    parse=screened(parse) if quarantine else parse,
                     split=self._split,
                     sparse=document_vector,
                     settings=self._pipeline_settings(),
@@ -221,9 +224,9 @@ class KnowledgeBase:
 
         Args:
             question: The question; it is never cut.
-            options: Those of ``search``; ``history``, ``template``, ``window``, ``reserve``, ``model``, ``encoding``,
-                ``nonce``, ``variables``, ``language``, ``layout``, ``question_position``, ``spotlight`` and
-                ``quarantine`` as for ``build_prompt``.
+            options: Those of ``search``; ``history``, ``summary``, ``tools``, ``template``, ``window``, ``reserve``,
+                ``model``, ``encoding``, ``nonce``, ``variables``, ``language``, ``layout``, ``question_position``,
+                ``spotlight`` and ``quarantine`` as for ``build_prompt``.
 
         Raises:
             UsageError: The question is empty or an option is wrong.
@@ -237,10 +240,10 @@ class KnowledgeBase:
 
         Args:
             question: The question.
-            options: Those of ``prompt`` except ``model`` and ``encoding``; ``llm`` (a spec such as ``ollama:NAME``, a
-                LlamaIndex LLM, a ``Generator``, or None for quotes); ``policy`` (``flag``, ``strip``, ``abstain`` or
-                ``repair``, with at most ``tries`` rewritings), ``verifier`` and ``reference_date`` as for
-                ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer record) and ``redact``.
+            options: Those of ``prompt`` except ``tools``, ``model`` and ``encoding``; ``llm`` (a spec such as
+                ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for quotes); ``policy`` (``flag``,
+                ``strip``, ``abstain`` or ``repair``, with at most ``tries`` rewritings), ``verifier`` and ``reference_date`` as
+                for ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer record) and ``redact``.
 
         Returns:
             An answer whose ``outcome`` says whether it is one. Declining, a provider's filter and a failed check

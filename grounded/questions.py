@@ -34,6 +34,7 @@ class Reading(TypedDict, total=False):
 
 class _Prompting(Reading, total=False):
     history: Sequence[Message | Mapping[str, str]]
+    summary: str
     template: str | Path
     window: int | None
     reserve: int
@@ -49,6 +50,7 @@ class _Prompting(Reading, total=False):
 class PromptOptions(_Prompting, total=False):
     """What ``prompt`` takes; see ``KnowledgeBase.prompt``."""
 
+    tools: Sequence[Mapping[str, Any]]
     model: str | None
     encoding: str | TokenCounter | None
 
@@ -79,6 +81,8 @@ class VerifyOptions(Reading, total=False):
 
 
 BUILDING = (
+    "summary",
+    "tools",
     "window",
     "reserve",
     "nonce",

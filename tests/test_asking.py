@@ -241,3 +241,10 @@ def test_settings_reach_the_commands(kb: KnowledgeBase, tmp_path: Path, monkeypa
     found = reading(output, ["year=2024"], ["hr"], None)
     assert (found["k"], found["where"], found["principals"]) == (3, {"year": 2024}, ("hr",))
     assert kb.prompt(ASKED, **{**built, "template": "core/qa"}).layout == "numbered"
+
+
+def test_a_summary_of_older_turns_and_tools_go_into_the_prompt(kb: KnowledgeBase) -> None:
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+    prompt = kb.prompt(ASKED, summary="The user owns a blue kettle.", tools=[tool])
+    assert any("blue kettle" in message.content for message in prompt.messages)
+    assert prompt.budget.parts["tools"] > 0

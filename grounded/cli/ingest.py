@@ -45,6 +45,7 @@ def ingest(
     max_retire_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Stop before a larger share of the documents is retired.")
     ] = 0.2,
+    quarantine: Annotated[bool, typer.Option(help="Refuse documents with hidden or misleading text.")] = False,
     kb: KbOption = None,
     json: JsonOption = False,
     wait: WaitOption = None,
@@ -75,6 +76,7 @@ def ingest(
             principals=() if public else tuple(principal) if principal else None,
             max_retire_share=max_retire_share,
             force_retire=force_retire,
+            quarantine=quarantine,
             progress=progress,
             cancel=lambda: stop["asked"],
         )
