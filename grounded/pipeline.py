@@ -242,8 +242,9 @@ class KnowledgeBase:
             question: The question.
             options: Those of ``prompt`` except ``tools``, ``model`` and ``encoding``; ``llm`` (a spec such as
                 ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for quotes); ``policy`` (``flag``,
-                ``strip``, ``abstain`` or ``repair``, with at most ``tries`` rewritings), ``verifier`` and ``reference_date`` as
-                for ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer record) and ``redact``.
+                ``strip``, ``abstain`` or ``repair``, with at most ``tries`` rewritings), ``verifier`` and
+                ``reference_date`` as for ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer
+                record) and ``redact``.
 
         Returns:
             An answer whose ``outcome`` says whether it is one. Declining, a provider's filter and a failed check
