@@ -18,7 +18,6 @@ import json
 import random
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
 from sets import Example, read
 
-from grounded.models.embedder import default_embedder
-from grounded.text.sentences import sentences
+from grounded.benchmarking import LabelledClaim, area, balanced, best_threshold, interval
+from grounded.benchmarking.verifying import overlap, similarity, try_claim
 from grounded.verification import Verifier
-from grounded.verification.analysis import stems_of
 from grounded.verification.scaling import expected_error, fit, reliability
 
 SETS = {
@@ -44,67 +42,20 @@ SETS = {
     "factscore": "unseen source",
     "climate_fever": "unseen source",
 }
-BOOTSTRAPS = 1000
 SPLITS = 10
-EMBEDDED = 40
-"""Sentences of a source that are embedded for the floor, those with most words in common first."""
 
 
-def scored(example: Example, verifier: Verifier) -> tuple[bool, float, bool]:
-    """Whether the whole claim is called supported, the lowest raw score, and whether the evidence touches gold."""
-    report = verifier.prepare(list(example.passages), question=example.question or None).report(example.claim)
-    checked = [claim for claim in report.claims if claim.verdict != "not_a_claim"]
-    said = bool(checked) and all(claim.is_supported for claim in checked)
-    score = min((claim.score if claim.score is not None else 0.0 for claim in checked), default=0.0)
-    spans = [(item.span.start, item.span.end) for claim in checked for item in claim.evidence]
-    touched = any(a < end and start < b for gold in example.gold for a, b in gold for start, end in spans)
-    return said, score, touched
-
-
-def overlap(example: Example) -> float:
-    """Share of the claim's words that the best sentence has."""
-    mine = stems_of(example.claim)
-    found = [len(mine & stems_of(span.slice(text))) for text in example.passages for span in sentences(text)]
-    return max(found, default=0) / max(1, len(mine))
-
-
-def similarity(example: Example) -> float:
-    """Cosine of the claim and the nearest sentence among those that share most words with it."""
-    mine = stems_of(example.claim)
-    texts = [span.slice(text) for text in example.passages for span in sentences(text)]
-    texts.sort(key=lambda text: -len(mine & stems_of(text)))
-    vectors = default_embedder().embed_documents([example.claim, *texts[:EMBEDDED]])
-    return float((vectors[1:] @ vectors[0]).max()) if len(vectors) > 1 else 0.0
-
-
-def balanced(label: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
-    """Mean of the recalls of both classes, in percent."""
-    return 50.0 * float(said[label].mean() + (~said[~label]).mean())
-
-
-def best_threshold(label: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """Balanced accuracy at the best threshold for these very rows."""
-    return max(balanced(label, score >= threshold) for threshold in np.unique(score.round(3)))
-
-
-def area(label: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """Area under the curve, in percent; ties count half."""
-    mine, other = score[label][:, None], score[~label][None, :]
-    return 100.0 * float((mine > other).mean() + 0.5 * (mine == other).mean())
-
-
-def interval(groups: Sequence[str], label: NDArray[np.bool_], said: NDArray[np.bool_]) -> tuple[float, float]:
-    """95 % of the bootstraps over groups."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for number, group in enumerate(groups):
-        rows[group].append(number)
-    members, chance, found = [np.array(each) for each in rows.values()], np.random.default_rng(0), []
-    for _ in range(BOOTSTRAPS):
-        chosen = np.concatenate([members[i] for i in chance.integers(0, len(members), len(members))])
-        if 0 < label[chosen].sum() < len(chosen):
-            found.append(balanced(label[chosen], said[chosen]))
-    low, high = np.percentile(found, [2.5, 97.5])
-    return float(low), float(high)
+def claim_of(example: Example) -> LabelledClaim:
+    """A row of the training pipeline as a claim on trial."""
+    return LabelledClaim(
+        data=example.source,
+        group=example.group,
+        claim=example.claim,
+        passages=example.passages,
+        is_supported=example.is_supported,
+        question=example.question,
+        gold=example.gold,
+    )
 
 
 def flagged(label: NDArray[np.bool_], said: NDArray[np.bool_]) -> tuple[float, float]:
@@ -129,13 +80,14 @@ def calibration_error(groups: Sequence[str], label: NDArray[np.bool_], score: ND
 def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: bool) -> dict[str, Any]:
     """All figures of one set."""
     started = time.process_time()
-    results = [scored(row, verifier) for row in rows]
+    claims = [claim_of(row) for row in rows]
+    results = [try_claim(claim, verifier) for claim in claims]
     spent = time.process_time() - started
     label = np.array([row.is_supported for row in rows])
-    said = np.array([each[0] for each in results])
-    score = np.array([each[1] for each in results])
+    said = np.array([each.said for each in results])
+    score = np.array([each.score for each in results])
     groups = [row.group for row in rows]
-    low, high = interval(groups, label, said)
+    low, high = interval(groups, lambda at: balanced(label[at], said[at])) or (0.0, 100.0)
     found = {
         "set": name,
         "kind": SETS[name],
@@ -153,9 +105,11 @@ def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: b
         "cpu_ms_per_claim": 1000 * spent / len(rows),
     }
     if floors:
-        found["overlap"] = best_threshold(label, np.array([overlap(row) for row in rows]))
-        found["embedding"] = best_threshold(label, np.array([similarity(row) for row in rows]))
-    right = [each[2] for each, row in zip(results, rows, strict=True) if each[0] and row.is_supported and row.gold]
+        found["overlap"] = best_threshold(label, np.array([overlap(claim) for claim in claims]))
+        found["embedding"] = best_threshold(label, np.array([similarity(claim) for claim in claims]))
+    right = [
+        each.touched for each, row in zip(results, rows, strict=True) if each.said and row.is_supported and row.gold
+    ]
     if right:
         found["evidence_touches_gold"] = 100.0 * float(np.mean(right))
     return found

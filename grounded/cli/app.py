@@ -180,6 +180,7 @@ def output_of(
 def _register_commands() -> None:
     from grounded.cli import (
         ask,
+        benchmark,
         calibrate,
         cite,
         demo,
@@ -196,4 +197,5 @@ def _register_commands() -> None:
     if not app.registered_commands:
         for module in (demo, ingest, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
             module.register(app)
+        benchmark.register(app)
         templates.register(app)
