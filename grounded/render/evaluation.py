@@ -143,7 +143,7 @@ def _charts(experiment: Experiment) -> str:
 
 def _tags(experiment: Experiment) -> str:
     known = [tag for tag in tags_of(experiment) if any(each.tag == tag for each in experiment.summaries)]
-    parts = []
+    parts: list[str] = []
     for card in experiment.metrics:
         heads = "".join(f'<th scope="col"><bdi>{_text(variant.name)}</bdi></th>' for variant in experiment.variants)
         rows = ""

@@ -41,18 +41,23 @@ def difference_svg(comparison: Comparison) -> str:
     low = comparison.low if comparison.low is not None else comparison.difference
     high = comparison.high if comparison.high is not None else comparison.difference
     reach = max(abs(low), abs(high), abs(comparison.difference)) * 1.1 or 1.0
-    place = lambda value: round(60 + 54 * value / reach, 1)  # noqa: E731
+    ends = f'x1="{_around(low, reach)}" x2="{_around(high, reach)}"'
     return (
         '<svg class="mini" viewBox="0 0 120 16" width="120" height="16" aria-hidden="true">'
         '<line x1="60" x2="60" y1="0" y2="16" class="axis"/>'
-        f'<line x1="{place(low)}" x2="{place(high)}" y1="8" y2="8" class="span {comparison.finding}"/>'
-        f'<circle cx="{place(comparison.difference)}" cy="8" r="4" class="dot {comparison.finding}"/></svg>'
+        f'<line {ends} y1="8" y2="8" class="span {comparison.finding}"/>'
+        f'<circle cx="{_around(comparison.difference, reach)}" cy="8" r="4" class="dot {comparison.finding}"/></svg>'
     )
+
+
+def _around(value: float, reach: float) -> float:
+    return round(60 + 54 * value / reach, 1)
 
 
 def verdicts_svg(experiment: Experiment) -> str:
     """What became of the claims of every variant, as one bar each; empty without claims."""
-    rows, said = [], []
+    rows: list[str] = []
+    said: list[str] = []
     for variant in experiment.variants:
         counts = _counts(experiment, variant.name)
         if counts:

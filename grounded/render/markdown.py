@@ -29,10 +29,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&-])|(?<=\d)(\.)(?=\s)|(:)(?=//)|
 
 def report_markdown(report: Report, *, title: str = "Verification report") -> str:
     """The report as a Markdown document: figures, then each claim with its verdict, evidence, citations, reviews."""
-    lines = [f"# {_text(title)}", "", f"**{_text(headline(report))}** {_text(changed(report))}".rstrip(), ""]
-    lines += [f"- **{_text(label)}:** {_text(value)}" for label, value in summary(report)]
-    lines += [f"- **Warning:** {_text(warning)}" for warning in report.warnings]
-    lines += ["", _text(scope(report)), "", f"> {NOTICE}", "", "## Claims", ""]
+    lines = [f"# {escaped(title)}", "", f"**{escaped(headline(report))}** {escaped(changed(report))}".rstrip(), ""]
+    lines += [f"- **{escaped(label)}:** {escaped(value)}" for label, value in summary(report)]
+    lines += [f"- **Warning:** {escaped(warning)}" for warning in report.warnings]
+    lines += ["", escaped(scope(report)), "", f"> {NOTICE}", "", "## Claims", ""]
     lines += _claims(report)
     if report.original is not None:
         lines += ["## Claims of the answer as written", "", *_claims(report.original)]
@@ -41,8 +41,8 @@ def report_markdown(report: Report, *, title: str = "Verification report") -> st
     lines += ["## Sources", ""]
     old = outdated(report)
     for number, passage in enumerate(report.passages, start=1):
-        why_not = f": {_text(old[passage.id])}" if passage.id in old else ""
-        lines.append(f"{number}. {_text(passage.place())}{why_not}")
+        why_not = f": {escaped(old[passage.id])}" if passage.id in old else ""
+        lines.append(f"{number}. {escaped(passage.place())}{why_not}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -53,25 +53,26 @@ def _claims(report: Report) -> list[str]:
 
 
 def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
-    lines = [f"### {number}. {SYMBOLS[claim.verdict]} {verdict_words(claim)}", "", _text(claim.text), ""]
+    lines = [f"### {number}. {SYMBOLS[claim.verdict]} {verdict_words(claim)}", "", escaped(claim.text), ""]
     if why(claim):
-        lines += [f"*{_text(why(claim))}*", ""]
-    lines += [f"- {SYMBOLS[part.verdict]} {WORDS[part.verdict]}: {_text(part.text)}" for part in claim.parts]
+        lines += [f"*{escaped(why(claim))}*", ""]
+    lines += [f"- {SYMBOLS[part.verdict]} {WORDS[part.verdict]}: {escaped(part.text)}" for part in claim.parts]
     lines += [""] if claim.parts else []
     for evidence in claim.evidence:
         where = ", ".join(filter(None, (evidence.place() or evidence.uri, standing(evidence, claim, old))))
-        lines += [f"> {_text(evidence.text)}", ">", f"> {evidence.relation}: {_text(where)}", ""]
-    notes = [*_citations(claim.citations), *(f"- {_text(review_words(review, claim))}" for review in claim.reviews)]
+        lines += [f"> {escaped(evidence.text)}", ">", f"> {evidence.relation}: {escaped(where)}", ""]
+    notes = [*_citations(claim.citations), *(f"- {escaped(review_words(review, claim))}" for review in claim.reviews)]
     notes += [f"- {chances(claim)}"] if claim.support is not None or claim.contradiction is not None else []
     return [*lines, *notes, ""] if notes else lines
 
 
 def _citations(citations: Iterable[Citation]) -> list[str]:
     return [
-        f"- {_text(each.marker)} {CITATION_WORDS[each.status]}{f' ({_text(each.title)})' if each.title else ''}"
+        f"- {escaped(each.marker)} {CITATION_WORDS[each.status]}{f' ({escaped(each.title)})' if each.title else ''}"
         for each in citations
     ]
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Foreign text on one line that cannot become markup."""
     return _SPECIAL.sub(lambda match: "\\" + match.group(), on_one_line(text))
