@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grounded.errors import MissingExtraError, SourceNotFoundError, UsageError
+from grounded.errors import SourceNotFoundError, UsageError
+from grounded.evaluation.datasets import parquet_rows
 
 Row = Mapping[str, Any]
 TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -112,13 +113,4 @@ def _table(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("Reading Parquet", package="pyarrow", extra="parquet") from error
-    number = 0
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(1024):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+    yield from ((number, row) for number, (_, row) in enumerate(parquet_rows(path), start=1))

@@ -186,7 +186,9 @@ def _register_commands() -> None:
         demo,
         doctor,
         ingest,
+        models,
         prompt,
+        report,
         review,
         search,
         status,
@@ -198,4 +200,6 @@ def _register_commands() -> None:
         for module in (demo, ingest, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
             module.register(app)
         benchmark.register(app)
+        report.register(app)
+        models.register(app)
         templates.register(app)

@@ -61,7 +61,7 @@ def read_dataset(path: str | Path) -> DataSet:
         ".ndjson": _json_lines,
         ".csv": lambda file: _delimited(file, ","),
         ".tsv": lambda file: _delimited(file, "\t"),
-        ".parquet": _parquet,
+        ".parquet": parquet_rows,
     }
     reader = readers.get(file.suffix.lower())
     if reader is None:
@@ -248,7 +248,14 @@ def _cell(column: str, cell: str) -> Any:
     return [part.strip() for part in text.split(";") if part.strip()]
 
 
-def _parquet(file: Path) -> Iterator[tuple[str, Any]]:
+def parquet_rows(file: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a Parquet file with the place of each, such as ``row 3``.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        SourceNotFoundError: The file cannot be read.
+        DataSetError: It is no Parquet file.
+    """
     try:
         import pyarrow
         from pyarrow import parquet

@@ -19,7 +19,7 @@ def lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-RESPONSES = [
+RESPONSES: list[dict[str, Any]] = [
     {"source_id": "1", "split": "test", "labels": [], "response": "The shop opens at 9:00."},
     {
         "source_id": "2",
@@ -29,7 +29,7 @@ RESPONSES = [
     },
     {"source_id": "3", "split": "train", "labels": [], "response": "The court has 123 members."},
 ]
-SOURCES = [
+SOURCES: list[dict[str, Any]] = [
     {"source_id": "1", "task_type": "Data2txt", "source_info": {"hours": {"Monday": "9:00-22:00"}, "wifi": None}},
     {
         "source_id": "2",
@@ -91,7 +91,7 @@ def test_lfqa_counts_most_annotators_and_finds_the_documents(tmp_path: Path) -> 
 
 def test_expertqa_as_published_and_one_claim_a_row(tmp_path: Path) -> None:
     claim = {"claim_string": "Salt melts ice [1].", "evidence": ["[1] http://x.org Salt melts."], "support": "Complete"}
-    unjudged = {"claim_string": "Hello.", "evidence": [], "support": None}
+    unjudged: dict[str, Any] = {"claim_string": "Hello.", "evidence": [], "support": None}
     lines(tmp_path / "a.jsonl", [{"question": "Q?", "answers": {"gpt4": {"claims": [claim, unjudged]}}}])
     lines(tmp_path / "b.jsonl", [{"question": "Q?", "claim": "Salt is wet [1].", **dict(list(claim.items())[1:])}])
     (one,) = read_claims(tmp_path / "a.jsonl")
