@@ -21,6 +21,7 @@
     │   ├── SourceNotFoundError (FileNotFoundError)
     │   ├── SourceAccessError (PermissionError) the source refuses these credentials, or an address is forbidden
     │   ├── SourceUnavailableError (ConnectionError, Retryable)
+    │   ├── GapError                           messages of a stream were gone before they could be read
     │   └── RetirementRefusedError             a listing would retire more than the allowed share
     ├── ParseError                             one document cannot be read
     │   ├── UnsupportedFormatError
@@ -28,6 +29,7 @@
     │   ├── EmptyDocumentError
     │   ├── LimitExceededError                 size, nesting, time or memory limit
     │   ├── QuarantinedError                   hidden or misleading text, and quarantine was asked for
+    │   ├── ClockSkewError                     an event claims to happen in the future
     │   └── WorkerCrashError                   the parsing process died
     ├── TemplateError                          a template or pack is missing, broken or forbidden
     ├── BudgetError                            the required parts do not fit the token budget
@@ -178,6 +180,10 @@ class SourceUnavailableError(SourceError, ConnectionError, Retryable):
     """The source cannot be reached, went away, or did not answer in time."""
 
 
+class GapError(SourceError):
+    """Messages of a stream were gone at the source before they could be read."""
+
+
 class RetirementRefusedError(SourceError):
     """A listing would retire more documents than the allowed share.
 
@@ -214,6 +220,10 @@ class LimitExceededError(ParseError):
 
 class QuarantinedError(ParseError):
     """The document holds hidden or misleading text and the ingest was told to keep such out."""
+
+
+class ClockSkewError(ParseError):
+    """An event claims to happen further in the future than clocks may differ."""
 
 
 class WorkerCrashError(ParseError):
