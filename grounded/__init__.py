@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from grounded.verification import cite as cite
     from grounded.verification import verify as verify
     from grounded.verification import verify_stream as verify_stream
+    from grounded.watching import watch as watch
 
 _HOMES = {
     "KnowledgeBase": "grounded.pipeline",
     "build_prompt": "grounded.prompting",
     "connector": "grounded.connecting",
+    "watch": "grounded.watching",
     "llm": "grounded.answering",
     "rewriter": "grounded.repairing",
     "cite": "grounded.verification",

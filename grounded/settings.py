@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from grounded.errors import ConfigurationError, KnowledgeBaseError, KnowledgeBaseNotFoundError, SchemaError
-from grounded.records import SCHEMA, Policy, Record
+from grounded.records import SCHEMA, Policy, Record, Scalar
+from grounded.records.durations import Duration
 
 KB_FILE = "kb.toml"
 PROJECT_FILE = "grounded.toml"
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_FOLDER_MODE = 0o700
+
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|passphrase|token|secret|sas|connection_string)$|(api|access|account)_?key$"
+)
+_PASSWORD = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
+_REFERENCE = "${"
 
 
 class KnowledgeBaseSettings(Record):
@@ -71,6 +80,69 @@ class KnowledgeBaseSettings(Record):
         fresh.replace(target)
 
 
+class SourceSettings(Record):
+    """A table ``[sources.NAME]`` of ``grounded.toml``: a source to ingest and to watch.
+
+    What is none of these keys is an option of the connector.
+
+    Attributes:
+        uri: A path, relative to the file, or a URI whose scheme names the connector.
+        live: Follow it as it changes; None does so where the connector can. A folder is followed with ``true``.
+        every: Otherwise, read it so often: seconds, or a text such as ``10m``.
+        at: Otherwise, read it once a day at this local time, such as ``"02:30"``.
+        tenant: Whose documents these are; empty takes the file's.
+        metadata: Values for filters, for documents that do not declare their own.
+        principals: Who may see documents that do not declare it; ``[]`` is everybody.
+        max_retire_share: Stop and ask before a listing retires a larger share than this.
+        options: Those of the connector, secrets as ``${NAME}`` or ``${keyring:SERVICE/USER}`` only.
+    """
+
+    uri: str = Field(min_length=1)
+    live: bool | None = None
+    every: Duration | None = Field(default=None, gt=0)
+    at: time | None = None
+    tenant: str = ""
+    metadata: dict[str, Scalar] = Field(default_factory=dict)
+    principals: tuple[str, ...] | None = None
+    max_retire_share: float = Field(default=0.2, ge=0.0, le=1.0)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_stand_beside(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise ValueError("a source is a table with a uri")
+        own = {key: value for key, value in data.items() if key in cls.model_fields}
+        others = {key: value for key, value in data.items() if key not in cls.model_fields}
+        return {**own, "options": {**others, **own.get("options", {})}}
+
+    @model_validator(mode="after")
+    def _keeps_secrets_elsewhere(self) -> Self:
+        """No message of these says what the secret is."""
+        if self.every is not None and self.at is not None:
+            raise ValueError("every and at exclude each other")
+        if _PASSWORD.search(self.uri):
+            raise ValueError("the uri holds a password; write ${NAME} for an environment variable instead of it")
+        for name, value in self.options.items():
+            if _SECRET.search(name) and isinstance(value, str) and _REFERENCE not in value:
+                raise ValueError(f"{name} holds a secret; write ${{NAME}} or ${{keyring:SERVICE/USER}} instead of it")
+        return self
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it names files."""
+        return "://" not in self.uri
+
+    def arguments(self, tenant: str) -> dict[str, Any]:
+        """What ``KnowledgeBase.ingest`` takes beside the source; ``tenant`` is the file's."""
+        return {
+            "tenant": self.tenant or tenant,
+            "metadata": self.metadata or None,
+            "principals": self.principals,
+            "max_retire_share": self.max_retire_share,
+        }
+
+
 class ProjectSettings(Record):
     """What ``grounded.toml`` may set; every value has a default, and the command line overrules it.
 
@@ -88,6 +160,7 @@ class ProjectSettings(Record):
         principals: On whose behalf the command line reads.
         tenant: The tenant it reads and writes.
         record_answers: Keep answer records in the ledger.
+        sources: What ``grounded watch`` follows, by name: the tables ``[sources.NAME]``.
     """
 
     kb: str | None = None
@@ -103,6 +176,7 @@ class ProjectSettings(Record):
     principals: tuple[str, ...] = ()
     tenant: str = "default"
     record_answers: bool = False
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
@@ -126,12 +200,14 @@ class ProjectSettings(Record):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}") from error
         except ValidationError as error:
+            # Not what was written there: it may be a secret.
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             known = ", ".join(cls.model_fields)
-            raise ConfigurationError(f"{path} has a wrong setting: {problems}.", fix=f"Allowed: {known}.") from error
+            raise ConfigurationError(f"{path} has a wrong setting: {problems}.", fix=f"Allowed: {known}.") from None
+        changed: dict[str, Any] = {"sources": {name: _beside(path, each) for name, each in settings.sources.items()}}
         if settings.kb is not None:
-            settings = settings.model_copy(update={"kb": str(path.parent / settings.kb)})
-        return settings
+            changed["kb"] = str(path.parent / settings.kb)
+        return settings.model_copy(update=changed)
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +217,13 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, **nested} if isinstance(nested, Mapping) else dict(data)
 
 
+def _beside(file: Path, source: SourceSettings) -> SourceSettings:
+    """A source whose path is relative to the file."""
+    if not source.is_path or source.uri.startswith("~"):
+        return source
+    return source.model_copy(update={"uri": str(file.parent / source.uri)})
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
@@ -148,4 +231,4 @@ def _toml(value: Any) -> str:
     return f'"{escaped}"'
 
 
-__all__ = ["SCHEMA", "KnowledgeBaseSettings", "ProjectSettings"]
+__all__ = ["SCHEMA", "KnowledgeBaseSettings", "ProjectSettings", "SourceSettings"]

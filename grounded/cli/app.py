@@ -194,10 +194,11 @@ def _register_commands() -> None:
         status,
         templates,
         verify,
+        watch,
     )
 
     if not app.registered_commands:
-        for module in (demo, ingest, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
+        for module in (demo, ingest, watch, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
             module.register(app)
         benchmark.register(app)
         report.register(app)

@@ -19,6 +19,7 @@ from grounded.records import IngestReport
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from grounded.cli.output import Output
     from grounded.ingestion.sync import Progress as Step
     from grounded.protocols import Connector
 
@@ -80,6 +81,15 @@ def ingest(
             progress=progress,
             cancel=lambda: stop["asked"],
         )
+    show_report(output, report)
+
+
+def show_report(output: Output, report: IngestReport) -> None:
+    """Print what was done, and leave with the exit code for it.
+
+    Raises:
+        Exit: It was interrupted, or something was skipped, refused or lost.
+    """
     output.show(report, _summary(report))
     if report.interrupted:
         raise typer.Exit(exits.INTERRUPTED)
