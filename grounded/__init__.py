@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from grounded.answering import llm as llm
     from grounded.connecting import connector as connector
     from grounded.errors import GroundedError as GroundedError
+    from grounded.evaluating import evaluate as evaluate
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
     from grounded.prompting import build_prompt as build_prompt
     from grounded.records import Answer as Answer
@@ -38,6 +39,7 @@ _HOMES = {
     "build_prompt": "grounded.prompting",
     "connector": "grounded.connecting",
     "watch": "grounded.watching",
+    "evaluate": "grounded.evaluating",
     "llm": "grounded.answering",
     "rewriter": "grounded.repairing",
     "cite": "grounded.verification",

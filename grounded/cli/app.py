@@ -185,6 +185,7 @@ def _register_commands() -> None:
         cite,
         demo,
         doctor,
+        evaluate,
         ingest,
         models,
         prompt,
@@ -198,7 +199,7 @@ def _register_commands() -> None:
     )
 
     if not app.registered_commands:
-        for module in (demo, ingest, watch, search, prompt, ask, verify, cite, calibrate, review, status, doctor):
+        for module in (demo, ingest, watch, search, prompt, ask, verify, cite, calibrate, evaluate, review, status, doctor):
             module.register(app)
         benchmark.register(app)
         report.register(app)

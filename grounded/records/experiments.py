@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -182,6 +183,46 @@ class Trial(Record):
         return next((each for each in self.values if each.metric == metric), None)
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What trials share, and what it makes of them.
+
+    Attributes:
+        passages: Each passage once, without a score.
+        texts: Pieces of messages, each once.
+    """
+
+    passages: Sequence[Passage]
+    texts: Sequence[str]
+
+    def passages_of(self, trial: Trial) -> tuple[Passage, ...]:
+        """The passages of a trial with their scores."""
+        scores = trial.scores or (None,) * len(trial.passages)
+        return tuple(
+            self.passages[place].model_copy(update={"score": score})
+            for place, score in zip(trial.passages, scores, strict=True)
+        )
+
+    def messages_of(self, trial: Trial) -> tuple[Message, ...]:
+        """The messages of a trial as they were sent."""
+        return tuple(
+            Message(role=message.role, content="".join(map(self._piece, message.pieces))) for message in trial.messages
+        )
+
+    def answer_of(self, trial: Trial) -> Answer | None:
+        """The answer of a trial, whole; None when it has none."""
+        if trial.answer is None:
+            return None
+        passages, prompt = self.passages_of(trial), trial.answer.prompt
+        if prompt is not None:
+            prompt = prompt.model_copy(update={"messages": self.messages_of(trial), "passages": passages})
+        report = _with_passages(trial.answer.report, passages)
+        return trial.answer.model_copy(update={"passages": passages, "prompt": prompt, "report": report})
+
+    def _piece(self, place: int) -> str:
+        return self.passages[place].text if place >= 0 else self.texts[-place - 1]
+
+
 class Summary(Record):
     """One metric over the rows of one variant.
 
@@ -332,30 +373,15 @@ class Experiment(Record):
 
     def passages_of(self, trial: Trial) -> tuple[Passage, ...]:
         """The passages a trial's answer was made from, ``[n]`` at place ``n - 1``, with their scores."""
-        scores = trial.scores or (None,) * len(trial.passages)
-        return tuple(
-            self.passages[place].model_copy(update={"score": score})
-            for place, score in zip(trial.passages, scores, strict=True)
-        )
+        return Pool(self.passages, self.texts).passages_of(trial)
 
     def messages_of(self, trial: Trial) -> tuple[Message, ...]:
         """The messages of a trial as they were sent."""
-        return tuple(
-            Message(role=message.role, content="".join(map(self._piece, message.pieces))) for message in trial.messages
-        )
+        return Pool(self.passages, self.texts).messages_of(trial)
 
     def answer_of(self, trial: Trial) -> Answer | None:
         """The answer of a trial with its passages and messages; None when it has none."""
-        if trial.answer is None:
-            return None
-        passages, prompt = self.passages_of(trial), trial.answer.prompt
-        if prompt is not None:
-            prompt = prompt.model_copy(update={"messages": self.messages_of(trial), "passages": passages})
-        report = _with_passages(trial.answer.report, passages)
-        return trial.answer.model_copy(update={"passages": passages, "prompt": prompt, "report": report})
-
-    def _piece(self, place: int) -> str:
-        return self.passages[place].text if place >= 0 else self.texts[-place - 1]
+        return Pool(self.passages, self.texts).answer_of(trial)
 
 
 def _with_passages(report: Report | None, passages: Sequence[Passage]) -> Report | None:

@@ -343,6 +343,11 @@ class Ledger:
         with reading(self._engine) as connection:
             return reads.totals(connection)
 
+    def content_version(self) -> str:
+        """A hash of what is live: equal on two days means that nothing has changed."""
+        with reading(self._engine) as connection:
+            return reads.content_version(connection)
+
     def sources(self) -> tuple[SourceStatus, ...]:
         """Every source with live documents, dead letters or finished runs."""
         held = holders(self._engine)

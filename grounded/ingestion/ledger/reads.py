@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import zlib
@@ -250,6 +251,22 @@ def totals(connection: Connection) -> tuple[int, int]:
     query = select(func.count(), func.coalesce(func.sum(documents.c.chunks), 0)).where(is_live)
     row = connection.execute(query).one()
     return int(row[0]), int(row[1])
+
+
+def content_version(connection: Connection) -> str:
+    """SHA-256 over the live documents, with their versions, dates, chunks and who may see them."""
+    digest = hashlib.sha256()
+    dates = (documents.c.effective_from, documents.c.effective_to, documents.c.supersedes)
+    query = select(documents.c.id, versions.c.version, documents.c.chunks, documents.c.trust, *dates)
+    live = query.join(versions, versions.c.id == documents.c.live_version_id).where(is_live)
+    permitted = select(principals).join(documents, documents.c.id == principals.c.document_id).where(is_live)
+    for rows in (
+        connection.execute(live.order_by(documents.c.id)),
+        connection.execute(permitted.order_by(principals.c.document_id, principals.c.principal)),
+    ):
+        for row in rows:
+            digest.update(json.dumps([str(value) for value in row]).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def any_restricted(connection: Connection) -> bool:
