@@ -149,11 +149,14 @@ class Running:
         runner: Runner[tuple[int, int], _Done] = Runner(
             lambda task: self._trial(rows, task), concurrency=concurrency, stop=stop
         )
-        found, trials = Found(), {}
+        found, trials, waiting = Found(), [], {}
         state, begun, fresh = Progress(done=0, of=len(tasks)), time.monotonic(), 0
         try:
             for done in runner.run(tasks):
-                trials[done.place] = _packed(found.packing, self.setups[done.place[1]].setup.name, done)
+                # Packed in the order of the plan, whichever came first, so that a second run writes the same file.
+                waiting[done.place] = done
+                while len(trials) < len(tasks) and (ready := waiting.pop(tasks[len(trials)], None)):
+                    trials.append(_packed(found.packing, self.setups[ready.place[1]].setup.name, ready))
                 fresh += not done.cached
                 speed = (time.monotonic() - begun) / fresh if fresh else None
                 state = replace(
@@ -167,7 +170,7 @@ class Running:
                 progress(state)
         finally:
             self.stopping.set()
-        found.trials = tuple(trials[place] for place in sorted(trials))
+        found.trials = tuple(trials)
         found.stopped = runner.stopped
         return found
 
