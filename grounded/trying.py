@@ -149,7 +149,9 @@ class Running:
         runner: Runner[tuple[int, int], _Done] = Runner(
             lambda task: self._trial(rows, task), concurrency=concurrency, stop=stop
         )
-        found, trials, waiting = Found(), [], {}
+        found = Found()
+        trials: list[Trial] = []
+        waiting: dict[tuple[int, int], _Done] = {}
         state, begun, fresh = Progress(done=0, of=len(tasks)), time.monotonic(), 0
         try:
             for done in runner.run(tasks):
