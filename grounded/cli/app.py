@@ -199,7 +199,21 @@ def _register_commands() -> None:
     )
 
     if not app.registered_commands:
-        for module in (demo, ingest, watch, search, prompt, ask, verify, cite, calibrate, evaluate, review, status, doctor):
+        for module in (
+            demo,
+            ingest,
+            watch,
+            search,
+            prompt,
+            ask,
+            verify,
+            cite,
+            calibrate,
+            evaluate,
+            review,
+            status,
+            doctor,
+        ):
             module.register(app)
         benchmark.register(app)
         report.register(app)
