@@ -41,6 +41,7 @@ def verify(
     verifier: Annotated[
         str | None, typer.Option(help="Another verifier: NAME, NAME:ARGUMENT, or a folder with a model.")
     ] = None,
+    calibration: Annotated[Path | None, typer.Option(help="What grounded calibrate wrote of this verifier.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as a page as well.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the report as Markdown.")] = False,
     json: JsonOption = False,
@@ -71,6 +72,7 @@ def verify(
         policy=cast(Policy, policy or "flag"),
         verifier=_verifier(verifier),
         rewrite=_rewriter(llm, question) if policy == "repair" else None,
+        calibration=calibration,
     )
     problems = [*unread, *_nothing_said(report)]
     report = report.model_copy(update={"warnings": (*report.warnings, *doubts, *problems)})

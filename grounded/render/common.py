@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from grounded.records import CitationStatus, Claim, Evidence, Passage, Report, Review, Span, Verdict, out_of_force
+from grounded.records import (
+    Citation,
+    CitationStatus,
+    Claim,
+    Evidence,
+    Passage,
+    Report,
+    Review,
+    Span,
+    Verdict,
+    out_of_force,
+)
 from grounded.text.regions import thought_spans
 
 SYMBOLS: dict[Verdict, str] = {
@@ -31,6 +42,15 @@ CITATION_WORDS: dict[CitationStatus, str] = {
     "redundant": "cited twice for this claim",
     "unchecked": "not checked",
 }
+
+
+def citation_words(citation: Citation, evidence: Iterable[Evidence] = ()) -> str:
+    """What is to be said of a marker; of a wrong one also which sources would be right, as ``evidence`` names them."""
+    titles = {each.passage_id: each.title or each.passage_id for each in evidence}
+    right = list(dict.fromkeys(titles.get(each, each) for each in citation.better))
+    return CITATION_WORDS[citation.status] + (f"; right would be {', '.join(right)}" if right else "")
+
+
 NOTICE = (
     "The answer may have been written by an AI system, and it was checked by software. Both make mistakes: "
     "read the evidence before you rely on it."

@@ -16,12 +16,12 @@ from importlib.resources import files
 
 from grounded.records import Citation, Claim, Evidence, Passage, Report, Verdict
 from grounded.render.common import (
-    CITATION_WORDS,
     NOTICE,
     SYMBOLS,
     WORDS,
     chances,
     changed,
+    citation_words,
     harmless,
     headline,
     outdated,
@@ -123,7 +123,8 @@ class _Page:
         reviews = "".join(f"<li>{_foreign(review_words(review, claim))}</li>" for review in claim.reviews)
         return (
             f"<p><b>{_verdict(claim)}</b>{_after(': ', reason)}</p>{_element('ul', parts)}"
-            f"{''.join(self._evidence(each, claim) for each in claim.evidence)}{_citations(claim.citations)}"
+            f"{''.join(self._evidence(each, claim) for each in claim.evidence)}"
+            f"{_citations(claim.citations, claim.evidence)}"
             f"{_element(_SOFT, _text(facts))}{_element('ul', reviews)}"
         )
 
@@ -230,9 +231,9 @@ def _start(claim: Claim) -> str:
     return claim.text if len(claim.text) <= _START_CHARACTERS else claim.text[:_START_CHARACTERS] + "…"
 
 
-def _citations(citations: Iterable[Citation]) -> str:
+def _citations(citations: Iterable[Citation], evidence: Iterable[Evidence] = ()) -> str:
     items = "".join(
-        f"<li>{_foreign(each.marker)} {CITATION_WORDS[each.status]}{_after(' · ', each.title)}</li>"
+        f"<li>{_foreign(each.marker)} {_text(citation_words(each, evidence))}{_after(' · ', each.title)}</li>"
         for each in citations
     )
     return _element('ul class="citations"', items)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from grounded.records import Citation, Claim, Report
+from grounded.records import Citation, Claim, Evidence, Report
 from grounded.render.common import (
-    CITATION_WORDS,
     NOTICE,
     SYMBOLS,
     WORDS,
     chances,
     changed,
+    citation_words,
     headline,
     on_one_line,
     outdated,
@@ -61,14 +61,18 @@ def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
     for evidence in claim.evidence:
         where = ", ".join(filter(None, (evidence.place() or evidence.uri, standing(evidence, claim, old))))
         lines += [f"> {escaped(evidence.text)}", ">", f"> {evidence.relation}: {escaped(where)}", ""]
-    notes = [*_citations(claim.citations), *(f"- {escaped(review_words(review, claim))}" for review in claim.reviews)]
+    notes = [
+        *_citations(claim.citations, claim.evidence),
+        *(f"- {escaped(review_words(review, claim))}" for review in claim.reviews),
+    ]
     notes += [f"- {chances(claim)}"] if claim.support is not None or claim.contradiction is not None else []
     return [*lines, *notes, ""] if notes else lines
 
 
-def _citations(citations: Iterable[Citation]) -> list[str]:
+def _citations(citations: Iterable[Citation], evidence: Iterable[Evidence] = ()) -> list[str]:
     return [
-        f"- {escaped(each.marker)} {CITATION_WORDS[each.status]}{f' ({escaped(each.title)})' if each.title else ''}"
+        f"- {escaped(each.marker)} {escaped(citation_words(each, evidence))}"
+        f"{f' ({escaped(each.title)})' if each.title else ''}"
         for each in citations
     ]
 

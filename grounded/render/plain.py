@@ -10,6 +10,7 @@ from grounded.render.common import (
     NOTICE,
     SYMBOLS,
     changed,
+    citation_words,
     deciding,
     headline,
     on_one_line,
@@ -53,7 +54,9 @@ def _claim(claim: Claim, number: int, old: Mapping[str, str]) -> list[str]:
         lines.append(f"   why: {on_one_line(why(claim))}")
     lines += [f"   {_evidence(evidence, claim, old)}" for evidence in deciding(claim)]
     wrong = [each for each in claim.citations if each.status not in ("correct", "unchecked")]
-    lines += [f"   marker {on_one_line(each.marker)}: {CITATION_WORDS[each.status]}" for each in wrong]
+    lines += [
+        f"   marker {on_one_line(each.marker)}: {on_one_line(citation_words(each, claim.evidence))}" for each in wrong
+    ]
     lines += [f"   {on_one_line(review_words(review, claim))}" for review in claim.reviews]
     return [*lines, ""]
 

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from grounded.records import Answer, Citation, Claim, Evidence, Passage, Prompt, Report, Verdict
 from grounded.render.common import (
-    CITATION_WORDS,
     SYMBOLS,
     WORDS,
     changed,
+    citation_words,
     counts,
     harmless,
     on_one_line,
@@ -78,7 +78,7 @@ def claim_terminal(claim: Claim, old: Mapping[str, str] = _NONE) -> RenderableTy
     return Group(head, Padding(Group(*below), (0, 0, 0, 4))) if below else head
 
 
-def citations_terminal(citations: Iterable[Citation]) -> RenderableType:
+def citations_terminal(citations: Iterable[Citation], known: Sequence[Evidence] = ()) -> RenderableType:
     """The markers with their status, their source and the quote that decides."""
     table = Table(box=None, padding=(0, 1), show_header=False)
     for citation in citations:
@@ -86,7 +86,11 @@ def citations_terminal(citations: Iterable[Citation]) -> RenderableType:
         for evidence in citation.evidence[:1]:
             shown = Text.assemble(on_one_line(evidence.place()), "\n", Text(_quote(evidence.text), style="dim"))
         style = "green" if citation.status == "correct" else "yellow"
-        table.add_row(Text(on_one_line(citation.marker)), Text(CITATION_WORDS[citation.status], style=style), shown)
+        table.add_row(
+            Text(on_one_line(citation.marker)),
+            Text(on_one_line(citation_words(citation, known)), style=style),
+            shown,
+        )
     return table
 
 
@@ -101,8 +105,9 @@ def report_terminal(report: Report) -> RenderableType:
     parts.extend(claim_terminal(claim, old) for claim in (*worst, *reviewed))
     if worst:
         parts.append(Text())
+    found = [evidence for claim in report.claims for evidence in claim.evidence]
     if report.citations:
-        parts += [Text("Citations", style="bold"), citations_terminal(report.citations), Text()]
+        parts += [Text("Citations", style="bold"), citations_terminal(report.citations, found), Text()]
     figures = [f"{label.lower()} {value}" for label, value in summary(report)[1:] if value != "–"]
     parts.append(Text(" · ".join([counts(report), *figures]), style="dim"))
     parts.extend(Text(f"Warning: {on_one_line(warning)}", style="yellow") for warning in report.warnings)

@@ -71,3 +71,23 @@ def test_the_plot_holds_every_bin_and_escapes(pairs: list[dict[str, object]]) ->
     circles = [each for each in drawn.iter() if each.tag.endswith("circle")]
     assert len(circles) == len(found.reliability) + 1
     assert [each.text for each in drawn.iter() if each.tag.endswith("title")] == ["<b>&"]
+
+
+def test_verify_uses_what_was_written(tmp_path: Path, pairs: list[dict[str, object]]) -> None:
+    labelled, out = tmp_path / "labelled.jsonl", tmp_path / "calibration.json"
+    labelled.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
+    assert run("calibrate", labelled, "--out", out)[0] == exits.OK
+    (tmp_path / "answer.txt").write_text("Tea costs 2 euros.", "utf-8")
+    (tmp_path / "source.txt").write_text("Tea costs 2 euros.", "utf-8")
+    arguments = (
+        "verify",
+        tmp_path / "answer.txt",
+        "--against",
+        tmp_path / "source.txt",
+        "--calibration",
+        out,
+        "--json",
+    )
+    code, shown, _ = run(*arguments)
+    assert code == exits.OK
+    assert "calibration" in json.loads(shown)["verifier"]["arguments"]

@@ -29,6 +29,7 @@ from grounded.render.common import CITATION_WORDS, NOTICE, SYMBOLS, WORDS, quote
 from grounded.render.html import report_html
 from grounded.render.markdown import report_markdown
 from grounded.render.terminal import answer_terminal, passages_terminal, report_terminal
+from grounded.verification import verify
 from tests.records import strategies as make
 
 HOSTILE = (
@@ -357,3 +358,13 @@ def test_passages_are_numbered_as_markers_count_them() -> None:
     assert "[1]" in output
     assert "[2]" in output
     assert "…" in output
+
+
+def test_a_wrong_marker_says_which_source_would_be_right() -> None:
+    sources = [
+        {"title": "Prices", "text": "Tea costs 2 euros."},
+        {"title": "Warranty", "text": "The warranty is 24 months."},
+    ]
+    report = verify("The warranty is 24 months [1].", sources, verifier="containment")
+    for text in (report.to_html(), report.to_markdown(), report.explain(), shown(report_terminal(report), 200)):
+        assert "right would be Warranty" in " ".join(text.split())
