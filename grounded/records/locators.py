@@ -12,7 +12,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "page": ("number",),
     "box": ("page", "left", "bottom", "right", "top"),
     "sheet_row": ("sheet", "row"),
-    "table_row": ("table", "row"),
+    "table_row": ("table",),
     "slide": ("number",),
     "heading": ("path",),
     "mail_part": ("part",),
@@ -31,9 +31,10 @@ class Locator(Record):
 
     ``Locator(kind="page", number=3)``, ``Locator(kind="sheet_row", sheet="Prices", row=12)``,
     ``Locator(kind="heading", path=("Warranty", "Kettles"))``. Pages, rows, slides and lines count from 1;
-    rows count as the origin shows them (the header of a sheet is row 1); boxes are PDF points from the
-    lower left corner. A message of a stream has a ``topic``, and a ``partition`` and ``offset`` or a ``sequence``; its
-    ``time`` is when it happened, as ISO 8601.
+    rows count as the origin shows them (the header of a sheet is row 1); a row of a database or a row file has a
+    ``key`` instead, and may name its ``column`` and the ``snapshot`` it was read from; boxes are PDF points from
+    the lower left corner. A message of a stream has a ``topic``, and a ``partition`` and ``offset`` or a
+    ``sequence``; its ``time`` is when it happened, as ISO 8601.
 
     Attributes:
         kind: What sort of place; see ``KINDS``.
@@ -49,6 +50,8 @@ class Locator(Record):
         missing = [name for name in KINDS.get(self.kind, ()) if name not in self.fields]
         if self.kind == "stream" and not {"offset", "sequence"} & set(self.fields):
             missing.append("offset or sequence")
+        if self.kind == "table_row" and not {"row", "key"} & set(self.fields):
+            missing.append("row or key")
         if missing:
             raise ValueError(f"a {self.kind!r} locator needs {', '.join(missing)}")
         return self
@@ -70,7 +73,7 @@ class Locator(Record):
             case "sheet_row":
                 return f"{fields['sheet']} row {fields['row']}"
             case "table_row":
-                return f"{_table(fields['table'])} row {fields['row']}"
+                return _row_label([self])
             case "heading":
                 return " › ".join(fields["path"])
             case "mail_part":
@@ -155,6 +158,21 @@ def _message(fields: dict[str, Any]) -> str:
     return f"{fields['topic']}{partition} {number}{time}"
 
 
+_COLUMNS_SHOWN = 3
+
+
+def _row_label(run: list[Locator]) -> str:
+    """One row and the columns of it: ``orders 17 (price, currency)``, with the version of a versioned table."""
+    fields = run[0].fields
+    name = _table(fields["table"])
+    if "key" not in fields:
+        return f"{name} row {fields['row']}"
+    columns = [str(each.fields["column"]) for each in run if each.fields.get("column")]
+    shown = f" ({', '.join(columns)})" if 0 < len(columns) <= _COLUMNS_SHOWN else ""
+    snapshot = str(fields.get("snapshot", ""))
+    return f"{name} {fields['key']}{shown}" + (f", {snapshot}" if snapshot.startswith("version ") else "")
+
+
 def _table(name: Any) -> str:
     return f"table {name}" if str(name).isdigit() else str(name)
 
@@ -164,11 +182,15 @@ def _continues(before: Locator, after: Locator) -> bool:
     if counter is None or before.kind != after.kind:
         return False
     one, other = before.fields, after.fields
+    if counter not in one:  # columns of one keyed row
+        return {**one, "column": ""} == {**other, "column": ""}
     return {**one, counter: one[counter] + 1} == other
 
 
 def _run_label(run: list[Locator]) -> str:
     first, last = run[0], run[-1]
+    if "key" in first.fields and first.kind == "table_row":
+        return _row_label(run)
     if first == last:
         return first.label()
     counter, plural = _COUNTED[first.kind], _PLURAL[first.kind]

@@ -14,7 +14,7 @@ from grounded.errors import EmptyDocumentError
 from grounded.ingestion.ledger import Ledger
 from grounded.ingestion.repair import RepairReport, repair
 from grounded.ingestion.sync import sync
-from grounded.protocols import SparseVector, VectorStore
+from grounded.protocols import Connector, SparseVector, VectorStore
 from grounded.records import (
     Change,
     Chunk,
@@ -154,8 +154,8 @@ class Base:
         self.store: VectorStore = EdgeStore(folder / "shard", dimension=DIMENSION, create=True)
         self.ledger = Ledger.open(ledger or folder / "ledger.sqlite")
 
-    def sync(self, source: ListSource | Sequence[Change], **options: Any) -> IngestReport:
-        connector = source if isinstance(source, ListSource) else ListSource(source)
+    def sync(self, source: Connector | Sequence[Change], **options: Any) -> IngestReport:
+        connector = source if isinstance(source, Connector) else ListSource(source)
         given: dict[str, Any] = {"parse": parse, "split": split, "settings": "1", "sparse": words, **options}
         self.embedder.texts.clear()
         return sync(connector, ledger=self.ledger, store=self.store, embedder=self.embedder, **given)
