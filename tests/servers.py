@@ -27,7 +27,7 @@ def postgresql() -> Iterator[str]:
     programs = Path(spec.origin).parent / "pginstall" / "bin"
     folder = Path(tempfile.mkdtemp(prefix="grounded-pg-"))
     as_user = _unprivileged(folder)
-    port = _free_port()
+    port = free_port()
     try:
         _run([programs / "initdb", "-D", folder / "data", "-U", "grounded", "-A", "trust", "-E", "UTF8"], as_user)
         options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' -c fsync=off"
@@ -49,30 +49,30 @@ def mariadb() -> Iterator[str]:
     if found is None or importlib.util.find_spec("pymysql") is None:
         pytest.skip("needs a MariaDB server: run .ci/servers")
     folder = Path(tempfile.mkdtemp(prefix="grounded-maria-"))
-    as_user = _unprivileged(folder)
-    port = _free_port()
+    as_root = ["--user=root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    port = free_port()
     share = Path(found).parents[1] / "share"
     libraries = ":".join(str(path) for path in Path(found).parents[1].glob("lib/*-linux-gnu"))
-    as_user["env"] = {**os.environ, "LD_LIBRARY_PATH": libraries}
-    common = [found, "--no-defaults", f"--datadir={folder}", f"--lc-messages-dir={share}/mysql"]
+    environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+    common = [found, "--no-defaults", *as_root, f"--datadir={folder}", f"--lc-messages-dir={share}/mysql"]
     boot = "\n".join((share / "mysql" / name).read_text("utf-8") for name in _MARIADB_SYSTEM)
     try:
         quick = ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-method=fsync"]
         done = subprocess.run(
-            [*common, *quick, "--bootstrap", "--skip-grant-tables=0", "--default-storage-engine=Aria"],
-            input=f"CREATE DATABASE mysql;\nUSE mysql;\n{boot}\n{_MARIADB_USERS}",
+            [*common, *quick, "--bootstrap"],
+            input=f"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n{boot}\nCREATE DATABASE test;\n",
             capture_output=True,
             text=True,
             timeout=START_SECONDS * 3,
-            **as_user,
+            env=environment,
         )
         if done.returncode:
             pytest.skip(f"no MariaDB server here: {done.stderr.strip()[-300:]}")
         network = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/socket"]
-        with subprocess.Popen([*common, *quick, *network], stderr=subprocess.DEVNULL, **as_user) as server:
+        with subprocess.Popen([*common, *quick, *network], stderr=subprocess.DEVNULL, env=environment) as server:
             try:
-                _wait_for(port)
-                yield f"mariadb://grounded@127.0.0.1:{port}/test"
+                wait_for(port)
+                yield f"mariadb://root@127.0.0.1:{port}/test"
             finally:
                 server.kill()
     finally:
@@ -80,16 +80,9 @@ def mariadb() -> Iterator[str]:
 
 
 _MARIADB_SYSTEM = ("mysql_system_tables.sql", "mysql_system_tables_data.sql", "maria_add_gis_sp_bootstrap.sql")
-_MARIADB_USERS = """
-CREATE DATABASE IF NOT EXISTS test CHARACTER SET utf8mb4;
-FLUSH PRIVILEGES;
-CREATE USER 'grounded'@'127.0.0.1';
-GRANT ALL ON *.* TO 'grounded'@'127.0.0.1';
-CREATE USER 'reader'@'127.0.0.1' IDENTIFIED BY 'let me in';
-"""
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     """Until somebody listens."""
     deadline = time.monotonic() + START_SECONDS * 3
     while time.monotonic() < deadline:
@@ -122,7 +115,8 @@ def _run(command: list[Any], options: dict[str, Any]) -> None:
         pytest.skip(f"no PostgreSQL server here: {done.stderr.strip()[-300:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -20,7 +20,7 @@ MAX_BYTES = 200_000_000
 KNOWLEDGE_BASE_FILE = "kb.toml"
 
 _ALWAYS_SKIPPED = frozenset({"__pycache__", ".git"})
-_MAGIC = re.compile(r"[*?\[]")
+MAGIC = re.compile(r"[*?\[]")
 _PIECE = re.compile(r"\*+|\[[!^]?\]?[^\]/]*\]|.", re.DOTALL)
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class FilesConnector:
         if impossible:
             raise UsageError(f"{given!r} cannot be a path.", fix="Name a file, a folder or a glob.")
         absolute = Path(os.path.abspath(given))
-        is_glob = bool(_MAGIC.search(given)) and not absolute.exists()
+        is_glob = bool(MAGIC.search(given)) and not absolute.exists()
         self._root: Path = absolute
         self._pattern: re.Pattern[str] | None = None
         if is_glob:
@@ -275,11 +275,11 @@ def _text(name: str) -> str:
 def _split_glob(absolute: Path) -> tuple[Path, re.Pattern[str]]:
     """The folder that a glob starts from, and the pattern for paths relative to it."""
     parts = absolute.parts
-    at = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
-    return Path(*parts[:at]), _glob_pattern(parts[at:])
+    at = next(index for index, part in enumerate(parts) if MAGIC.search(part))
+    return Path(*parts[:at]), glob_pattern(parts[at:])
 
 
-def _glob_pattern(parts: tuple[str, ...]) -> re.Pattern[str]:
+def glob_pattern(parts: tuple[str, ...]) -> re.Pattern[str]:
     """``**`` stands for any number of folders, ``*``, ``?`` and ``[…]`` never cross a slash."""
     written: list[str] = []
     for index, part in enumerate(parts):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from grounded.errors import SourceError, SourceNotFoundError, SourceUnavailableError, UsageError
 from grounded.records import Change, Checkpoint, Failed, Listing
@@ -122,9 +121,8 @@ class SqlConnector:
         """
         with self._database.reading(self.source) as connection:
             tables = self._read_tables(connection)
-            if not self._query:
-                for table in tables:
-                    self._columns(connection, table)
+            for table in tables:
+                self._columns(connection, table)
 
     def total(self) -> int | None:
         """How many rows there are; None when only some will be read or counting fails."""
@@ -192,9 +190,8 @@ class SqlConnector:
         """
         if self._query or self._tables:
             return [self._name] if self._query else list(self._tables)
-        inspector = sa.inspect(connection)
-        found = sorted(inspector.get_table_names())
-        keyed = [name for name in found if self._key or inspector.get_pk_constraint(name)["constrained_columns"]]
+        found = self._database.tables(connection)
+        keyed = [name for name in found if self._key or self._database.primary_key(connection, name)]
         if not keyed:
             raise SourceNotFoundError(
                 f"{self.source} has no table with a primary key in its default schema.",
@@ -204,19 +201,8 @@ class SqlConnector:
 
     def _columns(self, connection: sa.Connection, table: str) -> tuple[list[str], tuple[str, ...]]:
         """The columns of a table and its primary key."""
-        if self._query:
-            nothing = sa.select(sa.text("*")).select_from(self._from(table)).where(sa.false())
-            return list(connection.execute(nothing).keys()), ()
-        schema, _, name = table.rpartition(".")
-        inspector = sa.inspect(connection)
-        columns = [column["name"] for column in inspector.get_columns(name, schema or None)]
-        if not columns:
-            raise SourceNotFoundError(f"There is no table {table}.", fix="Check its name and schema.")
-        try:
-            primary = inspector.get_pk_constraint(name, schema or None)["constrained_columns"]
-        except (SQLAlchemyError, KeyError):  # a view, where a dialect makes an error of that
-            primary = []
-        return columns, tuple(primary)
+        columns = self._database.columns(connection, self._from(table))
+        return columns, () if self._query else self._database.primary_key(connection, table)
 
     def _from(self, table: str) -> sa.FromClause:
         if self._query:

@@ -32,6 +32,10 @@ _DRIVERS = {
 }
 """Driver, package and extra of each kind of database."""
 
+_DUCKDB_KEY = sa.text(
+    "SELECT constraint_column_names FROM duckdb_constraints() "
+    "WHERE table_name = :name AND schema_name = :schema AND constraint_type = 'PRIMARY KEY'"
+)
 _FORBIDDEN = {"42501", "28P01", "28000", "1044", "1045", "1142", "1143", "1698"}
 _MISSING = {"42P01", "3D000", "1049", "1146"}
 MESSAGE_CHARACTERS = 300
@@ -74,11 +78,33 @@ class Database:
         """
         try:
             with self._opened().connect() as connection:
-                yield connection.execution_options(stream_results=True)
+                yield connection
         except SQLAlchemyError as error:
             raise typed(error, what) from error
         except sqlite3.Error as error:
             raise SourceError(f"{what} cannot be read: {error}.") from error
+
+    def tables(self, connection: sa.Connection) -> list[str]:
+        """The tables of the default schema, sorted."""
+        if self.kind == "duckdb":
+            return sorted(connection.scalars(sa.text("SELECT table_name FROM duckdb_tables() WHERE NOT internal")))
+        return sorted(sa.inspect(connection).get_table_names())
+
+    def columns(self, connection: sa.Connection, table: sa.FromClause) -> list[str]:
+        """The columns of a table, view or query; fails where reading it would."""
+        with connection.execute(sa.select(sa.text("*")).select_from(table).where(sa.false())) as result:
+            return list(result.keys())
+
+    def primary_key(self, connection: sa.Connection, table: str) -> tuple[str, ...]:
+        """The columns of a table's primary key; none for a view."""
+        schema, _, name = table.rpartition(".")
+        if self.kind == "duckdb":
+            found = connection.scalar(_DUCKDB_KEY, {"name": name, "schema": schema or "main"})
+            return tuple(found or ())
+        try:
+            return tuple(sa.inspect(connection).get_pk_constraint(name, schema or None)["constrained_columns"])
+        except (NoSuchTableError, KeyError):  # a view, where a dialect makes an error of that
+            return ()
 
     def _opened(self) -> sa.Engine:
         if self._engine is None:
@@ -92,12 +118,9 @@ class Database:
 
     def _made(self) -> sa.Engine:
         options: dict[str, Any] = {"poolclass": sa.pool.NullPool}
-        if self.kind in ("sqlite", "duckdb"):
-            path = Path(os.path.abspath(self._url.database or ""))
-            if not path.is_file():
-                raise SourceNotFoundError(
-                    f"There is no database {path}.", fix="Check the path: three slashes, then it."
-                )
+        path = Path(os.path.abspath(self._url.database or ""))
+        if self.kind in ("sqlite", "duckdb") and not path.is_file():
+            raise SourceNotFoundError(f"There is no database {path}.", fix="Check the path: three slashes, then it.")
         if self.kind == "sqlite":
             return _sqlite(path, options)
         if self.kind == "duckdb":

@@ -15,6 +15,8 @@ from grounded_connectors.positions import now
 from grounded_connectors.rows import RowShape
 
 Row = dict[str, Any]
+Statement = Any
+"""A ``Select``, which SQLAlchemy 2.0 and 2.1 type differently."""
 
 _NOT_DELETED = (None, 0, "", "0", "false")
 
@@ -86,17 +88,18 @@ class TablePass:
         if reading.census and not fresh:
             yield from self._census()
 
-    def _all(self) -> sa.Select[Any]:
+    def _all(self) -> Statement:
         names = [*filter(None, [self._reading.cursor]), *self._shape.key]
         return self._select(*self._columns).order_by(*map(sa.column, names))
 
-    def _without_cursor(self) -> sa.Select[Any]:
-        cursor = sa.column(self._reading.cursor)
+    def _without_cursor(self) -> Statement:
+        cursor: sa.ColumnClause[Any] = sa.column(self._reading.cursor)
         return self._select(*self._columns).where(cursor.is_(None)).order_by(*map(sa.column, self._shape.key))
 
-    def _moved(self, position: Any, key: tuple[Any, ...], done: bool) -> sa.Select[Any]:
+    def _moved(self, position: Any, key: tuple[Any, ...], done: bool) -> Statement:
         """From the last cursor on, with its ties: a row may have got the same value after it was read."""
-        cursor, keys = sa.column(self._reading.cursor), [sa.column(name) for name in self._shape.key]
+        cursor: sa.ColumnClause[Any] = sa.column(self._reading.cursor)
+        keys: list[sa.ColumnClause[Any]] = [sa.column(name) for name in self._shape.key]
         start = self._looked_back(position)
         since = cursor >= start
         if not done and not self._reading.lookback and None not in key:
@@ -116,15 +119,17 @@ class TablePass:
                 f"{self._shape.table}: lookback needs a cursor of numbers or times, not {type(position).__name__}."
             ) from None
 
-    def _select(self, *names: str) -> sa.Select[Any]:
+    def _select(self, *names: str) -> Statement:
         return sa.select(*map(sa.column, names)).select_from(self._table)
 
-    def _fetched(self, statement: sa.Select[Any]) -> Iterator[Row]:
-        result = self._connection.execution_options(yield_per=self._reading.batch).execute(statement)
-        for row in result:
-            yield dict(zip(self._columns, row, strict=True))
+    def _fetched(self, statement: Statement) -> Iterator[Row]:
+        """Rows one after the other, ``batch`` of them in memory."""
+        with self._connection.execute(statement.execution_options(yield_per=self._reading.batch)) as result:
+            names = list(result.keys())
+            for row in result:
+                yield dict(zip(names, row, strict=True))
 
-    def _rows(self, statement: sa.Select[Any], *, remember: bool = False) -> Iterator[Change]:
+    def _rows(self, statement: Statement, *, remember: bool = False) -> Iterator[Change]:
         for row in self._fetched(statement):
             yield from self._change(row, remember=remember)
 
@@ -166,9 +171,7 @@ class TablePass:
         """The keys of all rows; those that this run did not read are as they were."""
         names = [*self._shape.key, *filter(None, [self._reading.deleted])]
         statement = self._select(*names).order_by(*map(sa.column, self._shape.key))
-        result = self._connection.execution_options(yield_per=self._reading.batch).execute(statement)
-        for values in result:
-            row = dict(zip(names, values, strict=True))
+        for row in self._fetched(statement):
             key = self._shape.key_of(row)
             if key and key not in self._named and not self._is_marked(row):
                 yield Unchanged(key=key)
@@ -177,6 +180,7 @@ class TablePass:
 def _beyond(columns: list[sa.ColumnClause[Any]], values: tuple[Any, ...]) -> sa.ColumnElement[bool]:
     """``(a, b) > (x, y)`` in words that every database understands."""
     first, value = columns[0], values[0]
+    greater: sa.ColumnElement[bool] = first > value
     if len(columns) == 1:
-        return first > value
-    return sa.or_(first > value, sa.and_(first == value, _beyond(columns[1:], values[1:])))
+        return greater
+    return sa.or_(greater, sa.and_(first == value, _beyond(columns[1:], values[1:])))

@@ -52,7 +52,18 @@ class TestContract(ConnectorContract):
         self.tree = tree
 
     def make(self) -> Connector:
-        return FilesConnector(self.tree)
+        return FilesConnector(self.tree, max_bytes=1000)
+
+    def edit(self) -> None:
+        (self.tree / "b.md").write_text("other")
+        (self.tree / "sub/c.md").unlink()
+        (self.tree / "new.md").write_text("new")
+
+    def spoil(self) -> None:
+        (self.tree / "large.md").write_text("x" * 1001)
+
+    def hide(self) -> None:
+        shutil.rmtree(self.tree)
 
 
 class TestGlobContract(TestContract):

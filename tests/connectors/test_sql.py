@@ -78,6 +78,16 @@ class TestContract(ConnectorContract):
     def make(self) -> Connector:
         return SqlConnector(self.shop.uri, tables="products")
 
+    def edit(self) -> None:
+        self.shop.run("UPDATE products SET price = 1, changed = 9 WHERE id = 2; DELETE FROM products WHERE id = 1")
+        self.shop.run("INSERT INTO products VALUES (4, 'New', 1, '', 10)")
+
+    def spoil(self) -> None:
+        self.shop.run("INSERT INTO products VALUES (9, CAST(x'ff41' AS TEXT), 1, '', 11)")
+
+    def hide(self) -> None:
+        self.shop.run("DROP TABLE products")
+
 
 class TestCursorContract(TestContract):
     def make(self) -> Connector:
@@ -178,7 +188,7 @@ def test_what_is_missing_is_typed(shop: Shop, tmp_path: Path) -> None:
     assert isinstance(dropped[0], Failed)
     assert dropped[0].error == "SourceNotFoundError"
     for options in ({"cursor": "nope"}, {"title": "nope"}, {"deleted": "nope"}, {"columns": ["name", "nope"]}):
-        failed = read(SqlConnector(shop.uri, tables="products", **options))[0]  # type: ignore[arg-type]
+        failed = read(SqlConnector(shop.uri, tables="products", **options))[0]
         assert isinstance(failed, Failed)
         assert "nope" in failed.message
         assert "price" in failed.fix
