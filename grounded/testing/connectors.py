@@ -12,7 +12,19 @@ import pytest
 
 from grounded.errors import SourceError
 from grounded.protocols import Connector
-from grounded.records import Change, Checkpoint, Delete, Document, Failed, Listing, Offer, Unchanged, Upsert
+from grounded.records import (
+    Change,
+    Checkpoint,
+    Delete,
+    Document,
+    Failed,
+    Keep,
+    Listing,
+    Offer,
+    Rename,
+    Unchanged,
+    Upsert,
+)
 
 CUTS = 12
 """At so many places at most a run is cut off to see that the next one goes on."""
@@ -183,6 +195,12 @@ class Held:
                         del self.documents[key]
                 case Delete(key=key):
                     self.documents.pop(key, None)
+                case Rename(key=key, to=to):
+                    named.add(to)
+                    if key in self.documents:
+                        self.documents[to] = self.documents.pop(key)
+                case Keep():  # which ones are the newest only the ledger knows
+                    pass
                 case _:
                     named.add(_key(change))
                     self._name(change)
