@@ -68,7 +68,7 @@ class TestContract(ConnectorContract):
 
 class TestGlobContract(TestContract):
     def make(self) -> Connector:
-        return FilesConnector(self.tree / "**" / "*.md")
+        return FilesConnector(self.tree / "**" / "*.md", max_bytes=1000)
 
 
 def test_a_folder_is_listed_sorted_without_hidden_files_caches_and_knowledge_bases(tree: Path) -> None:
