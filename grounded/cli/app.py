@@ -186,6 +186,7 @@ def _register_commands() -> None:
         demo,
         doctor,
         evaluate,
+        feedback,
         ingest,
         models,
         prompt,
@@ -218,4 +219,5 @@ def _register_commands() -> None:
         benchmark.register(app)
         report.register(app)
         models.register(app)
+        feedback.register(app)
         templates.register(app)
