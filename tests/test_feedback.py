@@ -32,7 +32,7 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 def labels(made: Experiment, path: Path, *, wrong: int = 0) -> Path:
     """Labels as the page saves them, right but for the first ``wrong``."""
-    lines = []
+    lines: list[dict[str, object]] = []
     for trial in made.trials:
         report = trial.answer.report if trial.answer is not None else None
         for number, claim in enumerate(report.claims if report else (), start=1):

@@ -11,6 +11,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
+from grounded.cli.report import write_reports
 from grounded.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def evaluate(
     baseline: Annotated[Path | None, typer.Option(help="JSON of an earlier experiment to compare with.")] = None,
     gate: Annotated[Path | None, typer.Option(help="TOML: what must hold; exit code 7 when it does not.")] = None,
     manifest: Annotated[Path | None, typer.Option(help="With --gate: write what exactly was gated.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a summary as Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0.")] = None,
     kb: KbOption = None,
     json: JsonOption = False,
     wait: WaitOption = None,
@@ -63,6 +68,7 @@ def evaluate(
     if decided is not None and rules is not None and manifest is not None:
         made = manifest_of(found, decided, rules, written, created=datetime.now(UTC))
         manifest.write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
+    write_reports(found, decided, html=html, markdown=markdown, junit=junit, sarif=sarif)
     if output.as_json:
         output.show_json((decided or found).to_json())
     else:

@@ -73,7 +73,7 @@ def label(
     A label has row, variant, claim (its number), label (supported, contradicted, unsupported, not_a_claim), by and
     reason. Verdicts and figures stay as they are.
     """
-    from grounded.cli.report import read_experiment
+    from grounded.evaluation.gates import read_experiment
     from grounded.feedback import agreement, labelled, read_labels
 
     output = output_of(context, None, json)
@@ -126,7 +126,7 @@ def _reviewed(experiment: Experiment) -> list[Report]:
 
 
 def _read(files: Sequence[Path]) -> tuple[list[Experiment], list[Report]]:
-    from grounded.cli.report import read_experiment
+    from grounded.evaluation.gates import read_experiment
 
     experiments: list[Experiment] = []
     reports: list[Report] = []

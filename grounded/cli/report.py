@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grounded.cli.app import JsonOption, output_of
-from grounded.errors import SourceNotFoundError, UsageError
-from grounded.records import Experiment
+from grounded.errors import UsageError
+from grounded.records import Experiment, Gate
 
 
 def register(app: typer.Typer) -> None:
@@ -29,21 +30,12 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Write the report of an experiment; without a file to write, its summary is printed."""
-    from grounded.render.evaluation_files import experiment_junit, experiment_markdown, experiment_sarif
+    from grounded.evaluation.gates import read_experiment
+    from grounded.render.evaluation_files import experiment_markdown
 
     output = output_of(context, None, json)
     loaded = read_experiment(experiment)
-    made = 0
-    if html is not None:
-        from grounded.render.evaluation import experiment_html
-
-        made += _write(html, experiment_html(loaded, title=title))
-    if markdown is not None:
-        made += _write(markdown, experiment_markdown(loaded))
-    if junit is not None:
-        made += _write(junit, experiment_junit(loaded))
-    if sarif is not None:
-        made += _write(sarif, experiment_sarif(loaded, dataset=dataset))
+    made = write_reports(loaded, html=html, markdown=markdown, junit=junit, sarif=sarif, dataset=dataset, title=title)
     if output.as_json:
         output.show_json(loaded.to_json())
     elif not made:
@@ -52,19 +44,32 @@ def report(
         output.result.print(Markdown(experiment_markdown(loaded)))
 
 
-def read_experiment(path: Path) -> Experiment:
-    """The experiment in a file.
+def write_reports(
+    experiment: Experiment,
+    gate: Gate | None = None,
+    *,
+    html: Path | None = None,
+    markdown: Path | None = None,
+    junit: Path | None = None,
+    sarif: Path | None = None,
+    dataset: str = "",
+    title: str = "",
+) -> int:
+    """Write each report that has a place to go; gives back how many.
 
     Raises:
-        SourceNotFoundError: It cannot be read.
-        SchemaError: It is no experiment.
+        UsageError: A file cannot be written.
     """
-    try:
-        return Experiment.from_json(path.read_bytes())
-    except OSError as error:
-        raise SourceNotFoundError(
-            f"The experiment {path} cannot be read: {error.strerror}.", fix="Make one with: grounded evaluate."
-        ) from error
+    from grounded.render.evaluation import experiment_html
+    from grounded.render.evaluation_files import experiment_junit, experiment_markdown, experiment_sarif
+
+    makers: list[tuple[Path | None, Callable[[], str]]] = [
+        (html, lambda: experiment_html(experiment, title=title)),
+        (markdown, lambda: experiment_markdown(experiment, gate)),
+        (junit, lambda: experiment_junit(experiment, gate)),
+        (sarif, lambda: experiment_sarif(experiment, gate, dataset=dataset)),
+    ]
+    return sum(_write(place, made()) for place, made in makers if place is not None)
 
 
 def _write(path: Path, text: str) -> int:
