@@ -32,10 +32,12 @@ K1 = 1.2
 """Saturation: how soon a repeated term stops adding."""
 B = 0.75
 """How much a long text is held against it, from 0 (not at all) to 1."""
-AVERAGE_TERMS = 150.0
+AVERAGE_TERMS = 100.0
 """Terms of a text of ordinary length, function words not counted."""
 
 _CODE = re.compile(r"[^\W_]+(?:[-‐‑–./:_][^\W_]+)+")
+_HUMPED = re.compile(r"\b_*[A-Za-z]+[a-z][A-Z]\w*|\b_*[A-Z]{2,}[a-z]\w*")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 _NUMBER = re.compile(r"[\d.]+")
 _JOINTS = str.maketrans("‐‑–", "---")
 _INDICES_KEPT = 200_000
@@ -54,9 +56,9 @@ def query_vector(text: str) -> SparseVector:
 
 
 def _lexical_terms(text: str) -> list[str]:
-    """Stems without function words, codes also whole, neighbouring unspaced characters also in pairs."""
+    """Stems without function words, codes and names in code also whole, unspaced characters also in pairs."""
     found = [term for term in terms(text) if not term.is_stop_word]
-    return [*(term.stem for term in found), *_pairs(found), *_codes(text)]
+    return [*(term.stem for term in found), *_pairs(found), *_codes(text), *_parts(text)]
 
 
 def _codes(text: str) -> Iterable[str]:
@@ -65,6 +67,12 @@ def _codes(text: str) -> Iterable[str]:
         code = unicodedata.normalize("NFKC", match.group()).casefold().translate(_JOINTS)
         if any(letter.isdigit() for letter in code) and not _NUMBER.fullmatch(code):
             yield code
+
+
+def _parts(text: str) -> Iterable[str]:
+    """``get``, ``Addr`` and ``Info`` of ``getAddrInfo``; ``snake_case`` is in parts already."""
+    for name in _HUMPED.findall(text):
+        yield from (term.stem for part in _HUMP.split(name) if len(part) > 1 for term in terms(part))
 
 
 def _pairs(found: list[Term]) -> Iterable[str]:

@@ -141,7 +141,7 @@ class _Candidates:
         sparse = self._store.sparse(self._sparse_query, limit=depth, condition=self._condition)
         self._dense, self._sparse = _Ranking.of(dense), _Ranking.of(sparse)
         self.exhausted = len(dense) < depth and len(sparse) < depth
-        return fuse([list(self._dense.ranks), list(self._sparse.ranks)])
+        return fuse(dense, sparse)
 
     def why(self, identity: str) -> Found:
         """The ranks and scores of one id."""

@@ -69,3 +69,18 @@ def test_repetition_saturates_and_length_dilutes() -> None:
     once, twice = _overlap("kettle", "kettle"), _overlap("kettle", "kettle kettle")
     assert once < twice < 2 * once
     assert _overlap("kettle", "kettle " + "lamp " * 300) < once
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("address info", "getAddressInfo(host)"),
+        ("parse url", "def parse_url(text):"),
+        ("HTTP server", "class HTTPServer:"),
+        ("server error", "_serverError = None"),
+        ("getAddressInfo", "getAddressInfo(host)"),
+    ],
+)
+def test_names_in_code_are_found_by_their_parts(question: str, name: str) -> None:
+    assert _overlap(question, name) > 0
+    assert set(query_vector(question).indices) <= set(document_vector(name).indices)

@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion: range, order, weights."""
+"""Fusion of scores: range, order, weights, small stores."""
 
 from __future__ import annotations
 
@@ -6,42 +6,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounded.retrieval.fusion import K, fuse
+from grounded.protocols import Scored
+from grounded.retrieval.fusion import SCALE_DEPTH, fuse
 
-RANKINGS = st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), min_size=1, max_size=4)
+
+def _ranking(low: float, high: float) -> st.SearchStrategy[list[Scored]]:
+    return st.dictionaries(st.sampled_from("abcdefgh"), st.floats(low, high), max_size=8).map(
+        lambda found: sorted((Scored(*each) for each in found.items()), key=lambda each: (-each.score, each.id))
+    )
+
+
+DENSE, SPARSE = _ranking(-1.0, 1.0), _ranking(0.01, 40.0)
 
 
 def test_the_formula() -> None:
-    fused = {each.id: each for each in fuse([["a", "b"], ["b", "c"]])}
-    assert fused["b"].score == pytest.approx((1 / (K + 2) + 1 / (K + 1)) / (2 / (K + 1)))
-    assert fused["b"].ranks == (2, 1)
-    assert fused["a"].ranks == (1, None)
+    dense = [Scored("a", 0.9), Scored("b", 0.7), Scored("c", 0.5)]
+    sparse = [Scored("b", 8.0), Scored("d", 2.0)]
+    fused = {each.id: each for each in fuse(dense, sparse, dense_weight=0.6)}
+    assert fused["b"].score == pytest.approx(0.6 * 0.5 + 0.4)
+    assert fused["a"].score == pytest.approx(0.6)
+    assert fused["d"].score == pytest.approx(0.4 * 0.25)
+    assert (fused["b"].dense_rank, fused["b"].sparse_rank) == (2, 1)
+    assert (fused["d"].dense_rank, fused["d"].sparse_rank) == (None, 2)
 
 
-def test_first_in_every_ranking_scores_one() -> None:
-    assert fuse([["a"], ["a"]])[0].score == pytest.approx(1)
-    assert fuse([["a"], []])[0].score == pytest.approx(0.5)
+def test_first_by_meaning_and_by_words_scores_one() -> None:
+    assert fuse([Scored("a", 0.3)], [Scored("a", 5.0)])[0].score == pytest.approx(1)
+    assert fuse([Scored("a", 0.3)], [])[0].score == pytest.approx(0.5)
 
 
 def test_ties_are_broken_by_id() -> None:
-    assert [each.id for each in fuse([["b", "a"], ["a", "b"]])] == ["a", "b"]
+    tied = [Scored("b", 0.5), Scored("a", 0.5)]
+    assert [each.id for each in fuse(tied, [])] == ["a", "b"]
 
 
-def test_weights_decide() -> None:
-    assert [each.id for each in fuse([["a"], ["b"]], [1, 2])] == ["b", "a"]
+def test_a_hair_by_meaning_does_not_outweigh_words() -> None:
+    # Two chunks in the whole store: the place between best and last would make 0.81 and 0.80 one and nothing.
+    fused = fuse([Scored("a", 0.81), Scored("b", 0.80)], [Scored("b", 6.0), Scored("a", 2.0)])
+    assert [each.id for each in fused] == ["b", "a"]
 
 
-@given(RANKINGS)
-def test_invariants(rankings: list[list[str]]) -> None:
-    fused = fuse(rankings)
-    assert {each.id for each in fused} == {identity for ranking in rankings for identity in ranking}
+def test_fetching_more_changes_no_score() -> None:
+    dense = [Scored(f"{rank:03}", 0.9 - rank / 200) for rank in range(4 * SCALE_DEPTH // 2)]
+    few = {each.id: each.score for each in fuse(dense[:SCALE_DEPTH], [])}
+    many = {each.id: each.score for each in fuse(dense, [])}
+    assert {identity: many[identity] for identity in few} == few
+    assert [each.id for each in fuse(dense, [])] == [each.id for each in dense]
+
+
+@given(DENSE, SPARSE)
+def test_invariants(dense: list[Scored], sparse: list[Scored]) -> None:
+    fused = fuse(dense, sparse)
+    assert {each.id for each in fused} == {each.id for each in (*dense, *sparse)}
     assert all(0 < each.score <= 1 + 1e-9 for each in fused)
     assert fused == sorted(fused, key=lambda each: (-each.score, each.id))
-    # Only the proportion of the weights counts.
-    tripled = {each.id: each.score for each in fuse(rankings, [3.0] * len(rankings))}
-    assert tripled == pytest.approx({each.id: each.score for each in fused})
 
 
-@given(st.lists(st.sampled_from("abcdefgh"), unique=True))
-def test_one_ranking_keeps_its_order(ranking: list[str]) -> None:
-    assert [each.id for each in fuse([ranking])] == ranking
+@given(SPARSE)
+def test_words_alone_keep_their_order(sparse: list[Scored]) -> None:
+    assert [each.id for each in fuse([], sparse)] == [each.id for each in sparse]
