@@ -124,7 +124,9 @@ def _claims() -> Collection:
     return Collection(
         documents,
         tuple(
-            Query(row["text"], frozenset(f"{row['wikipedia_page']}#{e['section_header']}" for e in row["gold_evidence"]))
+            Query(
+                row["text"], frozenset(f"{row['wikipedia_page']}#{e['section_header']}" for e in row["gold_evidence"])
+            )
             for row in picked
         ),
     )

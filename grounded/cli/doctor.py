@@ -88,7 +88,7 @@ def _size() -> Finding:
     import grounded
 
     folder = Path(grounded.__file__).parent
-    shipped = f"{_mebibytes(folder / 'models' / 'minilm')} of them the shipped models"
+    shipped = f"{_mebibytes(folder / 'models')} of them the shipped models"
     return Finding("ok", "package size", f"{_mebibytes(folder)}, {shipped}; dependencies not counted")
 
 

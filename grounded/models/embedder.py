@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grounded.models import runtime
+from grounded.models.bytepair import BytePair
 from grounded.models.wordpiece import WordPiece
 
 if TYPE_CHECKING:
     from grounded.protocols import Vector
 
-FOLDER = Path(__file__).parent / "minilm"
+FOLDER = Path(__file__).parent / "granite"
 _SPECIAL_TOKENS = 2
 
 
@@ -44,8 +45,13 @@ class OnnxEmbedder:
 
     @property
     def max_tokens(self) -> int:
-        """WordPiece tokens of one text that the model reads: 254. The rest of a longer text is ignored."""
+        """Tokens that a text should have at most: 254."""
         return int(self._manifest["window_tokens"]) - _SPECIAL_TOKENS
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens that are read: 510, as line ends count here and not in ``token_spans``. The rest is ignored."""
+        return int(self._manifest["positions"]) - _SPECIAL_TOKENS
 
     @property
     def threads(self) -> int:
@@ -54,7 +60,7 @@ class OnnxEmbedder:
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """``(start, end)`` in code points of every token of ``text``, in order, without special tokens."""
-        return tokenizer_of(self._folder).spans(text)
+        return byte_pairs_of(self._folder).spans(text)
 
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         """Vectors of shape ``(len(texts), 384)``, float32, unit length, in the order given.
@@ -87,8 +93,8 @@ class OnnxEmbedder:
         return vector
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        tokenizer = tokenizer_of(self._folder)
-        return (tokenizer.first_id, *tokenizer.ids(text, self.max_tokens), tokenizer.last_id)
+        tokenizer = byte_pairs_of(self._folder)
+        return (tokenizer.first_id, *tokenizer.ids(text, self.most_tokens), tokenizer.last_id)
 
     def _run(self, ids: tuple[int, ...]) -> Any:
         import numpy as np
@@ -114,8 +120,16 @@ def default_embedder(threads: int | None = None) -> OnnxEmbedder:
 
 
 @cache
+def byte_pairs_of(folder: Path) -> BytePair:
+    """The byte-pair tokenizer whose files are in ``folder``; made once per process."""
+    for name in ("vocabulary.bin", "tokens.json"):
+        runtime.checked_bytes(folder, name)
+    return BytePair.load(folder)
+
+
+@cache
 def tokenizer_of(folder: Path) -> WordPiece:
-    """The tokenizer whose files are in ``folder``; made once per process."""
+    """The word-piece tokenizer whose files are in ``folder``; made once per process."""
     for name in ("vocab.txt", "characters.json"):
         runtime.checked_bytes(folder, name)
     return WordPiece.load(folder)

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from grounded.models import runtime
-from grounded.models.embedder import FOLDER as VOCABULARY
 from grounded.models.embedder import tokenizer_of
 from grounded.models.wordpiece import WordPiece
 
 FOLDER = Path(__file__).parent / "verifier"
+VOCABULARY = Path(__file__).parent / "minilm"
 CLAIM_TOKENS = 80
 """Pieces of a claim that are read; the network was trained with as many."""
 _SPECIAL_TOKENS = 3

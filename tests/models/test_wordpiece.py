@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grounded.errors import ModelFileError
-from grounded.models.embedder import FOLDER
+from grounded.models.entailment import VOCABULARY as FOLDER
 from grounded.models.wordpiece import WordPiece
 
 tokenizers = pytest.importorskip("tokenizers", reason="the reference implementation is not installed")

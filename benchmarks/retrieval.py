@@ -1,0 +1,161 @@
+"""How well passages are found: by words, by meaning and by both, on the sets of ``retrieval_sets.py``.
+
+    python benchmarks/retrieval.py                          # English and code; a minute per 5,000 chunks and core
+    python benchmarks/retrieval.py --sets scifact xquad-en --weights 0.4 0.5 0.6
+    python benchmarks/retrieval.py --sets two-hops --real   # through ingest and search, as a user would
+
+The fast form splits, embeds, weighs words and fuses with the package's own parts and ranks with numpy; vectors are
+kept under ``--cache``. Documents are ranked by their best chunk. nDCG@10 has binary gains; recall is the share of a
+question's relevant documents among the first 5 or 20.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from retrieval_sets import ENGLISH, NAMES, Collection, collection
+
+from grounded import KnowledgeBase
+from grounded.ingestion.splitting import split
+from grounded.models.embedder import default_embedder
+from grounded.protocols import Embedder, Scored
+from grounded.questions import as_messages, standalone_question
+from grounded.records import Document
+from grounded.retrieval.bm25 import document_vector, query_vector
+from grounded.retrieval.fusion import DENSE_WEIGHT, fuse
+
+DEPTH, DEEPEST = 50, 20
+Figures = tuple[float, float, float]
+
+
+def figures(ranked: Sequence[str], relevant: frozenset[str]) -> Figures:
+    """nDCG@10, recall@5 and recall@20 of one question."""
+    hits = [identity in relevant for identity in ranked[:DEEPEST]]
+    gain = sum(hit / math.log2(place + 2) for place, hit in enumerate(hits[:10]))
+    ideal = sum(1 / math.log2(place + 2) for place in range(min(10, len(relevant))))
+    return gain / ideal, sum(hits[:5]) / len(relevant), sum(hits) / len(relevant)
+
+
+class Words:
+    """The BM25 of both stores over the package's own vectors."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._count = len(texts)
+        postings: dict[int, list[tuple[int, float]]] = {}
+        for place, text in enumerate(texts):
+            vector = document_vector(text)
+            for index, value in zip(vector.indices, vector.values, strict=True):
+                postings.setdefault(index, []).append((place, value))
+        self._postings = {index: tuple(map(np.array, zip(*found, strict=True))) for index, found in postings.items()}
+
+    def scores(self, question: str) -> Any:
+        """The score of every chunk."""
+        scores = np.zeros(self._count)
+        for index in query_vector(question).indices:
+            if index in self._postings:
+                places, values = self._postings[index]
+                held = len(places)
+                scores[places.astype(int)] += math.log(1 + (self._count - held + 0.5) / (held + 0.5)) * values
+        return scores
+
+
+def ranking(scores: Any) -> list[Scored]:
+    """The best chunks with a score above 0."""
+    best = np.argsort(-scores, kind="stable")[:DEPTH]
+    return [Scored(f"{place:07}", float(scores[place])) for place in best if scores[place] > 0]
+
+
+def asked(query: Any) -> str:
+    """What is searched for: the standalone question."""
+    turns = as_messages([{"role": role, "content": text} for role, text in query.history])
+    return standalone_question(query.text, turns)
+
+
+def vectors(embedder: Embedder, cache: Path, name: str, texts: Sequence[str], questions: Sequence[str]) -> Any:
+    """The vectors of texts and questions, from the cache when they are there."""
+    path = cache / f"{embedder.identity}-{name}.npz"
+    if not path.exists():
+        started = time.process_time()
+        documents = embedder.embed_documents(texts)
+        took = time.process_time() - started
+        asking = np.stack([embedder.embed_query(question) for question in questions])
+        cache.mkdir(parents=True, exist_ok=True)
+        np.savez(path, documents=documents, questions=asking)
+        print(f"{name}: {len(texts)} chunks, {len(texts) / took:.1f} per CPU second", flush=True)
+    kept = np.load(path)
+    return kept["documents"], kept["questions"]
+
+
+def fast(name: str, found: Collection, embedder: Embedder, cache: Path, weights: Sequence[float]) -> dict[str, Figures]:
+    """Figures by way of searching, without a store."""
+    texts, owners = [], []
+    for key, document in found.documents.items():
+        chunks = split(
+            Document(key=key, title=document.title, text=document.text),
+            document_id=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
+            token_spans=embedder.token_spans,
+            max_tokens=embedder.max_tokens,
+        )
+        texts += [chunk.embedded_text for chunk in chunks]
+        owners += [key] * len(chunks)
+    questions = [asked(query) for query in found.queries]
+    documents, asking = vectors(embedder, cache, name, texts, questions)
+    words = Words(texts)
+    each: dict[str, list[Figures]] = {}
+    for query, question, vector in zip(found.queries, questions, asking, strict=True):
+        dense, sparse = ranking(documents @ vector), ranking(words.scores(question))
+        ways = {"words": sparse, "meaning": dense}
+        ways |= {f"both {w:.2f}": fuse(dense, sparse, dense_weight=w) for w in weights}  # type: ignore[dict-item]
+        for way, ranked in ways.items():
+            keys = list(dict.fromkeys(owners[int(scored.id)] for scored in ranked))
+            each.setdefault(way, []).append(figures(keys, query.relevant))
+    return {way: _mean(rows) for way, rows in each.items()}
+
+
+def real(found: Collection) -> dict[str, Figures]:
+    """Figures through the knowledge base: ingest, then search."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, KnowledgeBase.open(Path(folder) / "kb", create=True) as kb:
+        kb.ingest([{"key": key, "uri": key, "title": d.title, "text": d.text} for key, d in found.documents.items()])
+        for query in found.queries:
+            passages = kb.search(asked(query), k=DEEPEST)
+            rows.append(figures(list(dict.fromkeys(passage.uri for passage in passages)), query.relevant))
+    return {"both, through search": _mean(rows)}
+
+
+def _mean(rows: Iterable[Figures]) -> Figures:
+    means = np.mean(list(rows), axis=0)
+    return float(means[0]), float(means[1]), float(means[2])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sets", nargs="+", choices=NAMES, default=list(ENGLISH))
+    parser.add_argument("--weights", nargs="+", type=float, default=[DENSE_WEIGHT])
+    parser.add_argument("--cache", type=Path, default=Path(".cache/retrieval"))
+    parser.add_argument("--real", action="store_true", help="through ingest and search")
+    options = parser.parse_args()
+    embedder = default_embedder()
+    print(f"{embedder.identity}\n{'set':<16}{'way':<24}{'nDCG@10':>9}{'recall@5':>10}{'recall@20':>10}")
+    every: dict[str, list[Figures]] = {}
+    for name in options.sets:
+        found = collection(name)
+        ways = real(found) if options.real else fast(name, found, embedder, options.cache, options.weights)
+        for way, row in ways.items():
+            every.setdefault(way, []).append(row)
+            print(f"{name:<16}{way:<24}{row[0]:>9.3f}{row[1]:>10.3f}{row[2]:>10.3f}", flush=True)
+    for way, rows in every.items():
+        row = _mean(rows)
+        print(f"{'mean':<16}{way:<24}{row[0]:>9.3f}{row[1]:>10.3f}{row[2]:>10.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Byte-level BPE, as GPT-2 and RoBERTa use it, over a shipped vocabulary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import tiktoken
+
+from grounded.errors import ModelFileError
+from grounded.text.packing import unpack
+
+_WORD = re.compile(r"\S+")
+_NEWLINE = re.compile(r"[\n\r]")
+_LONGEST_WORD = 1024
+"""Longer runs without white space are cut: merging takes time that grows faster than their length."""
+_CACHED_WORDS = 50_000
+# The splitting pattern is part of the definition of GPT-2's encoding (tiktoken 0.14, MIT).
+_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+
+_Pieces = tuple[tuple[int, int, int], ...]
+
+
+class BytePair:
+    """A tokenizer to which white space is one newline or one space. Thread-safe.
+
+    Indentation would take as many tokens as the code it indents: this vocabulary has one token per space. Otherwise
+    the ids are those of the reference implementation. A newline has no span, and a word has the same spans wherever
+    it stands, so that a text cut at white space has the spans of its parts; ids may be a few more.
+
+    Args:
+        ranks: Every token with its rank in the order of merges, the 256 single bytes first.
+        ids: The model's id of every rank.
+        first_id: Goes before every text.
+        last_id: Goes behind it.
+    """
+
+    def __init__(self, ranks: dict[bytes, int], ids: Sequence[int], *, first_id: int, last_id: int) -> None:
+        self.first_id, self.last_id = first_id, last_id
+        self._ids = ids
+        self._core = tiktoken.Encoding("bytepair", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
+        self._lengths = [len(token) for token in ranks]
+        self._newline = ids[ranks[b"\n"]]
+        self._pieces = lru_cache(_CACHED_WORDS)(self._split)
+        self._first_ids = lru_cache(_CACHED_WORDS)(self._unspaced)
+
+    @classmethod
+    def load(cls, folder: Path) -> BytePair:
+        """Read ``vocabulary.bin`` (tokens by rank, packed) and ``tokens.json`` (their ids in the model).
+
+        Raises:
+            ModelFileError: A file is missing or damaged.
+        """
+        try:
+            described = json.loads((folder / "tokens.json").read_text(encoding="ascii"))
+            ranks = unpack((folder / "vocabulary.bin").read_bytes())
+            return cls(ranks, described["ids"], first_id=described["first"], last_id=described["last"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(
+                f"The tokenizer files in {folder} are missing or damaged: {error}", fix="Reinstall grounded-rag."
+            ) from error
+
+    def ids(self, text: str, limit: int | None = None) -> list[int]:
+        """Ids of the tokens of ``text``, without special tokens, at most ``limit`` of them."""
+        found: list[int] = []
+        reached = 0
+        for start, word in _words(text):
+            is_first = not found or _NEWLINE.search(text, reached, start) is not None
+            if is_first and found:
+                found.append(self._newline)
+            found.extend(self._first_ids(word) if is_first else (piece[0] for piece in self._pieces(word)))
+            reached = start + len(word)
+            if limit is not None and len(found) >= limit:
+                return found[:limit]
+        return found
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """``(start, end)`` in code points of every token, in order.
+
+        The bytes of one character may be several tokens; then each of them has the whole character.
+        """
+        return [(offset + start, offset + end) for offset, word in _words(text) for _, start, end in self._pieces(word)]
+
+    def _unspaced(self, word: str) -> tuple[int, ...]:
+        return tuple(self._ids[rank] for rank in self._core.encode_ordinary(word))
+
+    def _split(self, word: str) -> _Pieces:
+        ranks = self._core.encode_ordinary(" " + word)
+        # The character of every byte; the space before the word counts as its first character's.
+        owner = [0, *(place for place, letter in enumerate(word) for _ in range(_width(letter)))]
+        pieces, reached = [], 0
+        for rank in ranks:
+            first = owner[min(reached, len(owner) - 1)]
+            reached += self._lengths[rank]
+            pieces.append((self._ids[rank], first, owner[min(reached, len(owner)) - 1] + 1))
+        return tuple(pieces)
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    for match in _WORD.finditer(text):
+        word = match.group()
+        for start in range(0, len(word), _LONGEST_WORD):
+            yield match.start() + start, word[start : start + _LONGEST_WORD]
+
+
+def _width(letter: str) -> int:
+    """Bytes of a character in UTF-8; a lone surrogate is read as U+FFFD, which has three."""
+    return len(letter.encode("utf-8", "surrogatepass"))
