@@ -30,7 +30,7 @@ from grounded.protocols import Embedder, Scored
 from grounded.questions import as_messages, standalone_question
 from grounded.records import Document
 from grounded.retrieval.bm25 import document_vector, query_vector
-from grounded.retrieval.fusion import DENSE_WEIGHT, fuse
+from grounded.retrieval.fusion import Fused, dense_weight, fuse
 
 DEPTH, DEEPEST = 50, 20
 Figures = tuple[float, float, float]
@@ -112,8 +112,9 @@ def fast(name: str, found: Collection, embedder: Embedder, cache: Path, weights:
     each: dict[str, list[Figures]] = {}
     for query, question, vector in zip(found.queries, questions, asking, strict=True):
         dense, sparse = ranking(documents @ vector), ranking(words.scores(question))
-        ways = {"words": sparse, "meaning": dense}
-        ways |= {f"both {w:.2f}": fuse(dense, sparse, dense_weight=w) for w in weights}  # type: ignore[dict-item]
+        ways: dict[str, Sequence[Scored | Fused]] = {"words": sparse, "meaning": dense}
+        ways["both"] = fuse(dense, sparse, dense_weight=dense_weight(embedder, question))
+        ways |= {f"both, weight {w:.2f}": fuse(dense, sparse, dense_weight=w) for w in weights}
         for way, ranked in ways.items():
             keys = list(dict.fromkeys(owners[int(scored.id)] for scored in ranked))
             each.setdefault(way, []).append(figures(keys, query.relevant))
@@ -139,7 +140,7 @@ def _mean(rows: Iterable[Figures]) -> Figures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sets", nargs="+", choices=NAMES, default=list(ENGLISH))
-    parser.add_argument("--weights", nargs="+", type=float, default=[DENSE_WEIGHT])
+    parser.add_argument("--weights", nargs="+", type=float, default=[], help="of meaning, besides the default")
     parser.add_argument("--cache", type=Path, default=Path(".cache/retrieval"))
     parser.add_argument("--real", action="store_true", help="through ingest and search")
     options = parser.parse_args()

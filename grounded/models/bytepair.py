@@ -80,9 +80,17 @@ class BytePair:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """``(start, end)`` in code points of every token, in order.
 
-        The bytes of one character may be several tokens; then each of them has the whole character.
+        A character whose bytes are several tokens is in the span of the first only: a script that takes so many is
+        one the model cannot read, and its text is not to be split the finer for that.
         """
-        return [(offset + start, offset + end) for offset, word in _words(text) for _, start, end in self._pieces(word)]
+        found: list[tuple[int, int]] = []
+        reached = 0
+        for offset, word in _words(text):
+            for _, start, end in self._pieces(word):
+                if offset + end > reached:
+                    found.append((max(offset + start, reached), offset + end))
+                    reached = offset + end
+        return found
 
     def _unspaced(self, word: str) -> tuple[int, ...]:
         return tuple(self._ids[rank] for rank in self._core.encode_ordinary(word))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "granite"
 _SPECIAL_TOKENS = 2
+_BEYOND_LATIN = "\u0250"
 
 
 class OnnxEmbedder:
@@ -57,6 +58,11 @@ class OnnxEmbedder:
     def threads(self) -> int:
         """How many texts are embedded at the same time."""
         return self._threads
+
+    def reads(self, text: str) -> bool:
+        """Whether this model was trained on such text: at least half of its letters are Latin, or it has none."""
+        letters = [letter for letter in text if letter.isalpha()]
+        return 2 * sum(letter < _BEYOND_LATIN for letter in letters) >= len(letters)
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """``(start, end)`` in code points of every token of ``text``, in order, without special tokens."""

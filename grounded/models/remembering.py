@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from grounded.protocols import Embedder
@@ -20,3 +21,4 @@ class RememberingEmbedder:
         self.embed_documents = embedder.embed_documents
         self.embed_query = lru_cache(QUESTIONS)(embedder.embed_query)
         self.token_spans = embedder.token_spans
+        self.reads: Callable[[str], bool] | None = getattr(embedder, "reads", None)

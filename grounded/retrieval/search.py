@@ -10,7 +10,7 @@ from grounded.errors import UsageError
 from grounded.protocols import Embedder, Scored, SparseVector, VectorStore
 from grounded.records import Condition, Passage, Record
 from grounded.retrieval.bm25 import query_vector
-from grounded.retrieval.fusion import Fused, fuse
+from grounded.retrieval.fusion import Fused, dense_weight, fuse
 from grounded.retrieval.neighbours import SliceText, merged
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def search(
         raise UsageError("The question is empty.", fix="Ask something.")
     if k < 1:
         raise UsageError(f"A search returns at least 1 passage, not {k}.")
-    candidate_source = _Candidates(store, embedder.embed_query(question), query_vector(question), condition)
+    weight = dense_weight(embedder, question)
+    candidate_source = _Candidates(store, embedder.embed_query(question), query_vector(question), condition, weight)
     resolved: dict[str, Sequence[Passage]] = {}
     depth = max(candidates, 2 * k)
     while True:
@@ -129,8 +130,10 @@ class _Ranking(NamedTuple):
 class _Candidates:
     """Two rankings of one question, as deep as asked for."""
 
-    def __init__(self, store: VectorStore, dense: Vector, sparse: SparseVector, condition: Condition | None) -> None:
-        self._store, self._condition = store, condition
+    def __init__(
+        self, store: VectorStore, dense: Vector, sparse: SparseVector, condition: Condition | None, weight: float
+    ) -> None:
+        self._store, self._condition, self._weight = store, condition, weight
         self._dense_query, self._sparse_query = dense, sparse
         self._dense = self._sparse = _Ranking({}, {})
         self.exhausted = False
@@ -141,7 +144,7 @@ class _Candidates:
         sparse = self._store.sparse(self._sparse_query, limit=depth, condition=self._condition)
         self._dense, self._sparse = _Ranking.of(dense), _Ranking.of(sparse)
         self.exhausted = len(dense) < depth and len(sparse) < depth
-        return fuse(dense, sparse)
+        return fuse(dense, sparse, dense_weight=self._weight)
 
     def why(self, identity: str) -> Found:
         """The ranks and scores of one id."""

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounded.models.embedder import default_embedder
+from grounded.models.remembering import RememberingEmbedder
 from grounded.protocols import Scored
-from grounded.retrieval.fusion import SCALE_DEPTH, fuse
+from grounded.retrieval.fusion import DENSE_WEIGHT, SCALE_DEPTH, UNREAD_WEIGHT, dense_weight, fuse
 
 
 def _ranking(low: float, high: float) -> st.SearchStrategy[list[Scored]]:
@@ -65,3 +67,11 @@ def test_invariants(dense: list[Scored], sparse: list[Scored]) -> None:
 @given(SPARSE)
 def test_words_alone_keep_their_order(sparse: list[Scored]) -> None:
     assert [each.id for each in fuse([], sparse)] == [each.id for each in sparse]
+
+
+def test_meaning_counts_less_in_a_script_the_embedder_cannot_read() -> None:
+    embedder = default_embedder()
+    assert dense_weight(embedder, "How long is the warranty?") == DENSE_WEIGHT
+    assert dense_weight(embedder, "42?") == DENSE_WEIGHT
+    assert dense_weight(embedder, "保修期有多长？") == UNREAD_WEIGHT
+    assert dense_weight(RememberingEmbedder(embedder), "Сколько длится гарантия?") == UNREAD_WEIGHT
