@@ -23,6 +23,7 @@ from grounded.answering import (
     before_generating,
     explanation,
     llm,
+    needs_every_row,
     sufficiency,
 )
 from grounded.errors import UsageError
@@ -127,6 +128,10 @@ class Asking:
         if declined is not None:
             yield self._done(state, declined)
             return
+        reason = needs_every_row(state.asked, found.passages, self._ledger.segments)
+        if reason:
+            yield self._done(state, "declined_insufficient", reason=reason)
+            return
         template = _template(options)
         sizes = {"model": state.generator.ref.arguments.get("model"), "window": state.generator.window}
         wanted = {**sizes, **{name: value for name, value in options.items() if value is not None}}
@@ -229,9 +234,9 @@ class Asking:
         yield from answer.finish(report)
         yield self._done(state, outcome, report)
 
-    def _done(self, state: _State, outcome: Outcome, report: Report | None = None) -> DoneEvent:
+    def _done(self, state: _State, outcome: Outcome, report: Report | None = None, *, reason: str = "") -> DoneEvent:
         answer = Answer(
-            text=report.text if report else explanation(outcome),
+            text=report.text if report else reason or explanation(outcome),
             outcome=outcome,
             citations=report.citations if report else (),
             report=report,

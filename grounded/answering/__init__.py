@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grounded.answering.aggregates import needs_every_row
 from grounded.answering.extractive import LABEL, ExtractiveGenerator
 from grounded.answering.outcomes import (
     after_checking,
@@ -35,6 +36,7 @@ __all__ = [
     "discover_servers",
     "explanation",
     "llm",
+    "needs_every_row",
     "sufficiency",
     "visible_text",
 ]
