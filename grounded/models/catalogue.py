@@ -106,13 +106,13 @@ def card_text(model: Listed) -> str:
 def _embedded() -> tuple[Listed, ...]:
     return (
         Listed(
-            id=_name("minilm"),
+            id=_name("granite"),
             provider="grounded",
             collection="embedded",
             task="embedding",
-            window=_WINDOWS["minilm"],
+            window=_WINDOWS["granite"],
             licence="Apache-2.0",
-            card="minilm/MODEL_CARD.md",
+            card="granite/MODEL_CARD.md",
             dated=_BUILT,
             embedded=True,
         ),
@@ -132,7 +132,7 @@ def _embedded() -> tuple[Listed, ...]:
 
 
 _BUILT = "2026-11"
-_WINDOWS = {"minilm": 254, "verifier": 224}
+_WINDOWS = {"granite": 254, "verifier": 224}
 """Tokens of text that fit, special ones not counted for the embedder."""
 
 

@@ -65,7 +65,7 @@ def test_every_entry_is_dated_and_says_where_it_is_from() -> None:
     assert len({each.id for each in found}) == len(found)
     assert all(each.card.startswith("https://") for each in found if each.card and not each.embedded)
     assert {each.task for each in found} == {"chat", "embedding", "verifier"}
-    assert [each.id for each in found if each.embedded] == ["minilm-l6-v2-int8", "grounded-entailment-small"]
+    assert [each.id for each in found if each.embedded] == ["granite-30m-int8", "grounded-entailment-small"]
     assert all(each.provider == "Meta" for each in catalogue(provider="meta"))
     assert find("OPENAI:GPT-4O").id == "gpt-4o"
     with pytest.raises(UnknownNameError, match="gpt-9"):
