@@ -183,6 +183,7 @@ def _register_commands() -> None:
         benchmark,
         calibrate,
         cite,
+        dataset,
         demo,
         doctor,
         evaluate,
@@ -220,4 +221,5 @@ def _register_commands() -> None:
         report.register(app)
         models.register(app)
         feedback.register(app)
+        dataset.register(app)
         templates.register(app)

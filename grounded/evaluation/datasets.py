@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ MAX_PROBLEMS = 20
 """Problems listed in one message; the rest is counted."""
 MAX_BYTES = 1 << 30
 
+KEEP = "_keep"
+"""The column in which a person who looks a data set through says no."""
 COLUMNS = tuple(Row.model_fields)
 OTHER_NAMES: Mapping[str, str] = {
     "user_input": "question",
@@ -70,20 +72,38 @@ def read_dataset(path: str | Path) -> DataSet:
 
 
 def write_dataset(dataset: DataSet, path: str | Path) -> Path:
-    """Write a data set as JSON Lines, one row a line; what is empty is left out. Gives back the file.
+    """Write a data set as JSON Lines, or as CSV for people to look through. Gives back the file.
+
+    The CSV has a first column ``_keep``; rows with ``no`` in it are left out when it is read.
 
     Raises:
-        UsageError: The ending is not ``.jsonl``, or the file cannot be written.
+        UsageError: The ending is neither, or the file cannot be written.
     """
     file = Path(path)
-    if file.suffix.lower() not in (".jsonl", ".ndjson"):
-        raise UsageError(f"Data sets are written as JSON Lines, not {file.name}.", fix="Give a name ending in .jsonl.")
-    lines = [json.dumps(row.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False) for row in dataset.rows]
+    contents = [row.model_dump(mode="json", exclude_defaults=True) for row in dataset.rows]
+    if file.suffix.lower() == ".csv":
+        text = _as_csv(contents)
+    elif file.suffix.lower() in (".jsonl", ".ndjson"):
+        text = "".join(f"{json.dumps(content, ensure_ascii=False)}\n" for content in contents)
+    else:
+        raise UsageError(f"Data sets are written as .jsonl or .csv, not {file.name}.")
     try:
-        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from error
     return file
+
+
+def _as_csv(contents: Sequence[Mapping[str, Any]]) -> str:
+    used = [name for name in COLUMNS if any(name in content for content in contents)]
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow([KEEP, *used])
+    for content in contents:
+        cells = [content.get(name, "") for name in used]
+        shown = [cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in cells]
+        writer.writerow(["yes", *shown])
+    return written.getvalue()
 
 
 def _checked(file: Path, lines: Iterable[tuple[str, Any]]) -> DataSet:
@@ -94,6 +114,8 @@ def _checked(file: Path, lines: Iterable[tuple[str, Any]]) -> DataSet:
     for place, content in lines:
         if isinstance(content, str):
             problems.append(f"{place}: {content}")
+            continue
+        if str(content.get(KEEP, "")).strip().lower() in ("no", "false", "0"):
             continue
         found = _row(content)
         if isinstance(found, list):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
 _TERM = re.compile(
@@ -68,12 +68,17 @@ def content_stems(text: str) -> list[str]:
 def _fold(word: str) -> tuple[str, str]:
     folded = unicodedata.normalize("NFKC", word).casefold().replace("’", "'")
     folded = folded.removesuffix("'s")
-    stem = _stemmer().stemWord(folded) if folded.isascii() and folded.isalpha() else folded
+    stem = _stem(folded) if folded.isascii() and folded.isalpha() else folded
     return folded, stem
 
 
-@cache
-def _stemmer() -> Any:
-    import snowballstemmer
+def _stem(word: str) -> str:
+    # A stemmer keeps the word it works on in itself: two threads at one would give each other wrong stems.
+    if not hasattr(_OF_THREAD, "stemmer"):
+        import snowballstemmer
 
-    return snowballstemmer.stemmer("english")
+        _OF_THREAD.stemmer = snowballstemmer.stemmer("english")
+    return str(_OF_THREAD.stemmer.stemWord(word))
+
+
+_OF_THREAD = threading.local()

@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grounded.text.normalise import normalise
-from grounded.text.terms import content_stems, terms
+from grounded.text.terms import _fold, content_stems, terms
 
 
 def test_terms_are_folded_and_stemmed() -> None:
@@ -57,3 +59,14 @@ def test_normalised_ranges_lead_back(text: str, data: st.DataObject) -> None:
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise(text).text
     assert normalise(once).text == once
+
+
+def test_stems_are_the_same_on_many_threads() -> None:
+    words = [
+        f"{start}{end}" for start in ("relat", "warrant", "deliver", "hope") for end in ("ional", "ies", "fulness")
+    ]
+    texts = [f"{word}{'abcdefghij'[n % 10]}s {word}{'klmnopqrst'[n % 10]}ing" for n, word in enumerate(words * 200)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(content_stems, texts))
+    _fold.cache_clear()
+    assert found == [content_stems(text) for text in texts]
