@@ -6,6 +6,7 @@
   const SIGNS = { supported: "✓", contradicted: "✗", unsupported: "?", check_failed: "!", not_a_claim: "·" };
   const byId = (id) => document.getElementById(id);
   const clean = (text) => text.replace(DIRECTION, "").replace(CONTROL, "\ufffd");
+  const dense = (text) => clean(text).replace(/\n[ \t]*(?=\n)/g, "");
 
   /** An element with attributes (a value of false or null leaves one out) and children: elements, texts, nothing. */
   function make(name, attributes = {}, ...children) {
@@ -139,7 +140,8 @@
   function figure(value, metric) {
     if (value === null || value === undefined) return "–";
     if (!metric.unit && metric.low === 0 && metric.high === 1) return `${(100 * value).toFixed(1)} %`;
-    return `${Number(value.toPrecision(3))}${metric.unit ? ` ${metric.unit === "seconds" ? "s" : metric.unit}` : ""}`;
+    const shown = Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : Number(value.toPrecision(3));
+    return `${shown}${metric.unit ? ` ${metric.unit === "seconds" ? "s" : metric.unit}` : ""}`;
   }
 
   function move(by) {
@@ -264,7 +266,7 @@
       link = uri ? make("a", { href: uri, rel: "noreferrer noopener" }, clean(place)) : null;
     }
     return make("figure", { class: `evidence ${tone}` },
-      make("blockquote", { dir: "auto" }, make("span", {}, clean(before)), make("mark", {}, clean(text)), make("span", {}, clean(after))),
+      make("blockquote", { dir: "auto" }, make("span", {}, dense(before)), make("mark", {}, dense(text)), make("span", {}, dense(after))),
       make("figcaption", {}, make("b", {}, `${SIGNS[tone]} ${each.relation}`), ": ", link ?? foreign(where), each.standing ? [" · ", foreign(each.standing)] : ""));
   }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from urllib.parse import quote
@@ -64,19 +65,27 @@ def _overview(experiment: Experiment) -> str:
 
 def _variants(experiment: Experiment) -> str:
     heads = "".join(f'<th scope="col"><bdi>{_text(variant.name)}</bdi></th>' for variant in experiment.variants)
-    rows = []
+    rows, missing = [], []
     for card in experiment.metrics:
-        cells = "".join(
-            _cell(experiment.summary(variant.name, card.name), card, number)
-            for number, variant in enumerate(experiment.variants)
-        )
+        found = [experiment.summary(variant.name, card.name) for variant in experiment.variants]
+        if not _is_measured(experiment, card):
+            missing.append(card.title)
+            continue
+        cells = "".join(_cell(each, card, number) for number, each in enumerate(found))
         judged = ' <span class="chip">judged by a model</span>' if card.source == "judge" else ""
         rows.append(
             f'<tr><th scope="row" title="{_text(card.description)}">{_text(card.title)}{judged}'
             f'<br><span class="soft">{_BETTER[card.better]}</span></th>{cells}</tr>'
         )
     table = f'<thead><tr><th scope="col">Metric</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
-    return _section("Variants", f"{_scrolled(table, 'Metrics by variant')}{_HINT}")
+    absent = f'<p class="soft">Not available for these questions: {_text(", ".join(missing))}.</p>' if missing else ""
+    return _section("Variants", f"{_scrolled(table, 'Metrics by variant')}{_HINT if rows else ''}{absent}")
+
+
+def _is_measured(experiment: Experiment, card: MetricCard) -> bool:
+    """Whether any variant has a value, or lost one to a failed judgement."""
+    found = (experiment.summary(variant.name, card.name) for variant in experiment.variants)
+    return any(each is not None and (each.value is not None or each.failed > 0) for each in found)
 
 
 _HINT = '<p class="soft">Means with 95 % intervals. Every figure leads to the rows it was computed from.</p>'
@@ -105,12 +114,20 @@ def _differences(experiment: Experiment) -> str:
     shown = [each for each in experiment.comparisons if not each.tag]
     shown.sort(key=lambda each: order.index(each.finding))
     notable = [each for each in experiment.comparisons if each.tag and each.finding in ("better", "worse", "changed")]
+    quiet = [each for each in shown if each.finding in ("same", "not_available")]
+    table = _compared(experiment, [*(each for each in shown if each not in quiet), *notable])
+    rest = _scrolled(_compared(experiment, quiet), "Comparisons without a difference", "scroll differences")
+    more = f"<details><summary>{len(quiet)} without a difference or a value</summary>{rest}</details>" if quiet else ""
+    return _section("Differences", _scrolled(table, "Differences between variants", "scroll differences") + more)
+
+
+def _compared(experiment: Experiment, comparisons: Sequence[Comparison]) -> str:
     heads = "".join(
         f'<th scope="col">{head}</th>' for head in ("Metric", "Variants", "Finding", "Difference", "", "p, corrected")
     )
-    rows = "".join(_difference(experiment, each) for each in (*shown, *notable))
-    table = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
-    return _section("Differences", _scrolled(table, "Differences between variants", "scroll differences"))
+    rows = "".join(_difference(experiment, each) for each in comparisons)
+    none = '<tr><td colspan="6">None of the figures differs.</td></tr>'
+    return f"<thead><tr>{heads}</tr></thead><tbody>{rows or none}</tbody>"
 
 
 def _difference(experiment: Experiment, each: Comparison) -> str:
@@ -136,7 +153,8 @@ def _charts(experiment: Experiment) -> str:
     shown = [f"<h3>Claims by verdict</h3>{claims}"] if claims else []
     for card in experiment.metrics:
         if drawn := means_svg(experiment, card):
-            shown.append(f"<h3>{_text(card.title)}</h3>{drawn}")
+            unit = f", {card.unit}" if card.unit and card.unit.casefold() not in card.title.casefold() else ""
+            shown.append(f"<h3>{_text(card.title + unit)}</h3>{drawn}")
     content = "".join(f"<div>{each}</div>" for each in shown)
     return _section("Charts", f'<div class="charts">{content}</div>' if shown else "")
 
@@ -144,7 +162,8 @@ def _charts(experiment: Experiment) -> str:
 def _tags(experiment: Experiment) -> str:
     known = [tag for tag in tags_of(experiment) if any(each.tag == tag for each in experiment.summaries)]
     parts: list[str] = []
-    for card in experiment.metrics:
+    measured = [card for card in experiment.metrics if _is_measured(experiment, card)]
+    for card in measured:
         heads = "".join(f'<th scope="col"><bdi>{_text(variant.name)}</bdi></th>' for variant in experiment.variants)
         rows = ""
         for tag in known[:_TAGS_SHOWN]:

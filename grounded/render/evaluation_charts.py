@@ -19,18 +19,22 @@ _ROOM = 44
 
 def means_svg(experiment: Experiment, card: MetricCard) -> str:
     """The mean of every variant with its 95 % interval, on the metric's own scale; empty when nothing was measured."""
-    found = [(variant.name, experiment.summary(variant.name, card.name)) for variant in experiment.variants]
-    known = [(name, each) for name, each in found if each is not None and each.value is not None]
+    found = [
+        (number, variant.name, experiment.summary(variant.name, card.name))
+        for number, variant in enumerate(experiment.variants)
+    ]
+    known = [(number, name, each) for number, name, each in found if each is not None and each.value is not None]
     if not known:
         return ""
-    low, high = _range(card, [each for _, each in known])
+    low, high = _range(card, [each for _, _, each in known])
     rows = []
-    for number, (name, each) in enumerate(known):
-        y = _ROW * number + _ROW / 2 + 4
+    for place, (number, name, each) in enumerate(known):
+        y = _ROW * place + _ROW / 2 + 4
         rows.append(_label(name, y) + _dot(each, low, high, y, f"series-{number % 6}"))
-        rows.append(f'<text x="{_WIDTH - _RIGHT + 8}" y="{y + 4}" class="value">{number_of(each.value, card)}</text>')
+        shown = number_of(each.value, card, bare=not is_share(card))
+        rows.append(f'<text x="{_WIDTH - _RIGHT + 8}" y="{y + 4}" class="value">{shown}</text>')
     height = _ROW * len(known) + 28
-    said = "; ".join(f"{name} {with_interval(each, card)}" for name, each in known)
+    said = "; ".join(f"{name} {with_interval(each, card)}" for _, name, each in known)
     return _figure(height, f"{card.title}: {said}", _axis(low, high, card, height - 20) + "".join(rows))
 
 
@@ -100,7 +104,7 @@ def number_of(value: float | None, card: MetricCard | None, *, bare: bool = Fals
     if value is None:
         return "–"
     share = is_share(card)
-    shown = f"{100 * value:.1f}" if share else f"{value:.3g}"
+    shown = f"{100 * value:.1f}" if share else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     unit = "%" if share else _UNITS.get(card.unit, harmless(card.unit)) if card is not None else ""
     return shown.replace("-", "−") + (f" {unit}" if unit and not bare else "")
 

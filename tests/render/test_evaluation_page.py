@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import importlib
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -127,29 +127,19 @@ def test_a_browser_shows_rows_and_no_attack_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_five_thousand_rows_stay_small_and_open_fast(tmp_path: Path) -> None:
-    draw = random.Random(1)
-    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(4000)]
-    made = experiment(5000)
-    passages = tuple(
-        Passage.from_text(" ".join(draw.choices(words, k=150)), title=f"{n}.md", number=n) for n in range(5000)
-    )
-    moved = [(at, (at + 7) % 5000, (at + 99) % 5000) for at in range(5000)]
-    trials = tuple(
-        trial.model_copy(update={"passages": moved[n // 2] if trial.passages else (), "retrieved": moved[n // 2]})
-        for n, trial in enumerate(made.trials)
-    )
-    page = experiment_html(made.model_copy(update={"passages": passages, "trials": trials}))
+def test_five_thousand_rows_stay_small_and_open_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    measured = importlib.import_module("report_page")
+    page = experiment_html(measured.large(5000))
     assert len(page.encode()) <= 15_000_000
-    (tmp_path / "big.html").write_text(page, "utf-8")
-    (tmp_path / "small.html").write_text(experiment_html(experiment(1)), "utf-8")
     times = {}
-    for name in ("small", "big"):
+    for name, content in (("one", experiment_html(experiment(1))), ("all", page)):
+        (tmp_path / "page.html").write_text(content, "utf-8")
         started = time.perf_counter()
-        assert "data-ready" in browse(tmp_path / f"{name}.html", tmp_path / "profile")
+        assert "data-ready" in browse(tmp_path / "page.html", tmp_path / "profile")
         times[name] = time.perf_counter() - started
-    # The machine may be busy; docs/evaluation.md has the figure.
-    assert times["big"] - times["small"] < 8.0, times
+    # The machine may be busy; docs/performance.md has the figure.
+    assert times["all"] - times["one"] < 8.0, times
 
 
 def test_markdown_junit_and_sarif() -> None:
