@@ -157,6 +157,25 @@ class Chunk(Record):
     locators: tuple[Locator, ...] = ()
 
 
+class Location(Record):
+    """Another document, or another place in one, with the same words as a passage; visible to whoever sees it.
+
+    Attributes:
+        span: Place in the canonical text of ``version``.
+    """
+
+    document_id: str | None = None
+    version: str | None = None
+    title: str = ""
+    uri: str = ""
+    span: Span | None = None
+    locators: tuple[Locator, ...] = ()
+
+    def place(self) -> str:
+        """A short text for people: title and locators."""
+        return place_of(self.title, self.locators)
+
+
 class Passage(Record):
     """A chunk, or any given text, placed before a model or the verifier.
 
@@ -167,6 +186,7 @@ class Passage(Record):
         score: Fused retrieval score, higher is better, comparable within one search only; None when given.
         supersedes: Id of the document that this passage's document replaces.
         kind: Where its words come from; shown beside the title wherever the passage or evidence of it is.
+        also: Where else the same words stand, as far as the caller may see: one passage is cited for all of them.
     """
 
     id: str
@@ -184,6 +204,7 @@ class Passage(Record):
     supersedes: str | None = None
     trust: Trust = "untrusted"
     score: float | None = None
+    also: tuple[Location, ...] = ()
 
     @model_validator(mode="after")
     def _span_fits(self) -> Self:
@@ -211,6 +232,15 @@ class Passage(Record):
     def place(self) -> str:
         """A short text for people: title, locators, and the kind when it is no document."""
         return labelled(self.kind, place_of(self.title, self.locators))
+
+    def also_in(self) -> str:
+        """A short text for people: where else the same words stand; empty when nowhere."""
+        places = dict.fromkeys(each.place() or each.uri for each in self.also)
+        return f"also in {'; '.join(places)}" if places else ""
+
+    def location(self) -> Location:
+        """Where it stands."""
+        return Location(**{name: getattr(self, name) for name in Location.model_fields})
 
 
 def labelled(kind: SourceKind, place: str) -> str:

@@ -147,7 +147,8 @@ class _Page:
     def sources(self) -> str:
         used = {evidence.passage_id for claim in self.report.claims for evidence in claim.evidence}
         items = "".join(
-            f"<li>{_place(passage.place(), passage.uri)}{_after(' · ', self.outdated.get(passage.id, ''))}"
+            f"<li>{_place(passage.place(), passage.uri)}{_after(' · ', passage.also_in())}"
+            f"{_after(' · ', self.outdated.get(passage.id, ''))}"
             f"{'' if passage.id in used else _after(' · ', 'not used as evidence')}</li>\n"
             for passage in self.report.passages[:_SOURCES_SHOWN]
         )

@@ -42,7 +42,7 @@ def report_markdown(report: Report, *, title: str = "Verification report") -> st
     old = outdated(report)
     for number, passage in enumerate(report.passages, start=1):
         why_not = f": {escaped(old[passage.id])}" if passage.id in old else ""
-        lines.append(f"{number}. {escaped(passage.place())}{why_not}")
+        lines.append(f"{number}. {escaped('; '.join(filter(None, (passage.place(), passage.also_in()))))}{why_not}")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -155,7 +155,8 @@ def passages_terminal(passages: Sequence[Passage]) -> RenderableType:
     table = Table(box=None, padding=(0, 1), show_header=False)
     for number, passage in enumerate(passages, start=1):
         place = Text(on_one_line(passage.place() or passage.uri), style="bold")
-        table.add_row(Text(f"[{number}]"), Text.assemble(place, "\n", _quote(passage.text)))
+        also = f"  {on_one_line(passage.also_in())}" if passage.also else ""
+        table.add_row(Text(f"[{number}]"), Text.assemble(place, (also, "dim"), "\n", _quote(passage.text)))
     return table
 
 

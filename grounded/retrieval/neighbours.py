@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from grounded.records import Locator, Passage, Span
+from grounded.records import Location, Locator, Passage, Span
 
 SliceText = Callable[[str, str, int, int], str]
 """``slice_text(document_id, version, start, end)``: code points ``[start, end)`` of the canonical text."""
@@ -64,4 +64,21 @@ def _joined(group: Sequence[Passage], best: Passage, slice_text: SliceText) -> P
     text = slice_text(first.document_id, first.version, span.start, span.end)
     locators: tuple[Locator, ...] = tuple(dict.fromkeys(each for member in group for each in member.locators))
     # Built, not copied: the length of the text is checked against the span.
-    return Passage(**{**dict(best), "span": span, "text": text, "locators": locators})
+    return Passage(**{**dict(best), "span": span, "text": text, "locators": locators, "also": _elsewhere(group)})
+
+
+def _elsewhere(group: Sequence[Passage]) -> tuple[Location, ...]:
+    """Document versions in which the words of every member stand, each from the first of these places to the last."""
+    found: dict[tuple[str | None, str | None], list[Location]] = {}
+    for member in group:
+        for version in {(each.document_id, each.version): each for each in member.also}.values():
+            found.setdefault((version.document_id, version.version), []).append(version)
+    whole = [places for places in found.values() if len(places) == len(group)]
+    return tuple(_spread(places) for places in whole)
+
+
+def _spread(places: Sequence[Location]) -> Location:
+    spans = [place.span for place in places if place.span is not None]
+    span = Span(start=min(each.start for each in spans), end=max(each.end for each in spans)) if spans else None
+    locators = tuple(dict.fromkeys(each for place in places for each in place.locators))
+    return places[0].model_copy(update={"span": span, "locators": locators})

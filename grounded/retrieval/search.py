@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from grounded.errors import UsageError
 from grounded.protocols import Embedder, Scored, SparseVector, VectorStore
-from grounded.records import Condition, Passage, Record
+from grounded.records import Condition, Location, Passage, Record
 from grounded.retrieval.bm25 import query_vector
 from grounded.retrieval.fusion import Fused, dense_weight, fuse
 from grounded.retrieval.neighbours import SliceText, merged
@@ -73,8 +73,8 @@ def search(
 
     Takes candidates by meaning and by words under the condition, fuses them, keeps what ``lookup`` knows as
     live and visible, and fetches more until k passages remain or there are no more points. A text that
-    several documents share is returned once, in its first place, unless their effective dates, trust or
-    succession differ. Deterministic for a given store.
+    several documents share is returned once, in its first place, with the others in ``also``, unless their
+    effective dates, trust or succession differ. Deterministic for a given store.
 
     Args:
         question: What is asked.
@@ -165,6 +165,7 @@ def _chosen(
 ) -> list[Passage]:
     """The first k passages after duplicates, and neighbours when their text is given, have become one."""
     unique: dict[object, Passage] = {}
+    also: dict[object, list[Location]] = {}
     for each in fused:
         for passage in resolved[each.id]:
             meaning = (
@@ -174,8 +175,14 @@ def _chosen(
                 passage.supersedes,
                 passage.trust,
             )
-            unique.setdefault(meaning, passage.model_copy(update={"score": each.score}))
-    ordered = list(unique.values())
+            if meaning in unique:
+                also.setdefault(meaning, []).append(passage.location())
+            else:
+                unique[meaning] = passage.model_copy(update={"score": each.score})
+    ordered = [
+        passage.model_copy(update={"also": tuple(also[meaning])}) if meaning in also else passage
+        for meaning, passage in unique.items()
+    ]
     if slice_text is None:
         return ordered[:k]
     taken = k

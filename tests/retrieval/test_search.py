@@ -14,7 +14,7 @@ import pytest
 
 from grounded.errors import UnknownNameError, UsageError
 from grounded.protocols import Point
-from grounded.records import AnyOf, Locator, Passage, Span, Viewer
+from grounded.records import AnyOf, Location, Locator, Passage, Span, Viewer
 from grounded.retrieval import SearchResult, document_vector, search, visible_to
 from grounded.retrieval.edge import EdgeStore
 from grounded.retrieval.neighbours import GAP_CHARACTERS, MERGED_CHARACTERS, merged
@@ -120,6 +120,23 @@ def test_a_shared_text_is_cited_once_unless_its_dates_differ(shelf: Shelf) -> No
     result = shelf.search("warranty", k=5)
     assert len(result.passages) == 2
     assert sorted(passage.effective_to is None for passage in result.passages) == [False, True]
+    current = next(passage for passage in result.passages if passage.effective_to is None)
+    everywhere = {current.title, *(each.title for each in current.also)}
+    assert everywhere == {f"Copy {number}" for number in range(4)}
+    assert len(current.also) == 3
+    assert current.also_in().startswith("also in Copy")
+
+
+def test_joined_neighbours_name_the_documents_that_hold_all_of_them() -> None:
+    text = "One sentence. Another sentence."
+    one, two = (Span(start=0, end=13), Span(start=14, end=31))
+
+    def passage(span: Span, *titles: str) -> Passage:
+        also = tuple(Location(document_id=title, version="v", title=title, span=span) for title in titles)
+        return Passage(id=str(span.start), document_id="d", version="v", text=span.slice(text), span=span, also=also)
+
+    (joined,) = merged([passage(one, "both", "first"), passage(two, "both")], lambda *place: text[place[2] : place[3]])
+    assert [(each.title, each.span) for each in joined.also] == [("both", Span(start=0, end=31))]
 
 
 def test_ties_and_repeats_are_in_a_stable_order(shelf: Shelf) -> None:
