@@ -58,7 +58,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: The database failed.
     """
-    with _translated(engine), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         yield connection
 
 
@@ -72,11 +72,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: The database failed; nothing of the transaction was kept.
     """
-    options: dict[str, Any] = {_WRITES: True}
-    if engine.dialect.name == "postgresql":
-        options["isolation_level"] = "READ COMMITTED"
-    with _translated(engine), engine.execution_options(**options).begin() as connection:
-        yield connection
+    with translated(engine), engine.execution_options(**{_WRITES: True}).connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # Of the connection, not of the engine: of two levels that engines set, the outer one's wins.
+            connection.execution_options(isolation_level="READ COMMITTED")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
@@ -86,12 +87,13 @@ def alone(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: The database failed.
     """
-    with _translated(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with translated(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
+def translated(engine: Engine) -> Iterator[None]:
+    """The database's errors as ours."""
     try:
         yield
     except SQLAlchemyError as error:
