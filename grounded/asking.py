@@ -269,6 +269,7 @@ class Asking:
         record = AnswerRecord(
             request_id=answer.request_id,
             time=datetime.now(UTC),
+            tenant=viewer_of(state.options).tenant,
             principals=viewer_of(state.options).principals,
             question=state.question,
             answer=answer.text,

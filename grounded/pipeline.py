@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from grounded import telemetry
 from grounded.connecting import Source, as_sources, connector
 from grounded.errors import KnowledgeBaseError, UsageError
+from grounded.keeping import Keeping
 from grounded.models.remembering import RememberingEmbedder
-from grounded.opening import open_ledger, open_parts, status_from
-from grounded.protocols import Embedder, VectorStore
+from grounded.opening import open_parts
+from grounded.protocols import Connector, Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     SYSTEM_KEYS,
     AllOf,
     Answer,
-    AnswerRecord,
     DoneEvent,
     Event,
     IngestReport,
@@ -28,7 +28,6 @@ from grounded.records import (
     Prompt,
     Report,
     Scalar,
-    Status,
     as_principals,
     check_kinds,
     conditions_from,
@@ -48,12 +47,12 @@ DEFAULT_K = 8
 SEARCH_RETRIES = 2
 
 
-class KnowledgeBase:
+class KnowledgeBase(Keeping):
     """A folder that holds documents, their vectors and where every piece came from.
 
     Open it with ``KnowledgeBase.open``; close it or use it in a ``with`` block. One process holds an embedded
-    knowledge base at a time. Within the process it is thread-safe: searches run side by side, and ingests run
-    one after the other.
+    knowledge base at a time. Within the process it is thread-safe: searches run side by side, and so do ingests of
+    different sources.
     """
 
     def __init__(
@@ -122,20 +121,6 @@ class KnowledgeBase:
             raise
         return cls(folder, settings=settings, ledger=opened_ledger, store=opened_store, embedder=embedder)
 
-    @classmethod
-    def status_of(cls, path: str | Path) -> Status:
-        """What the knowledge base at ``path`` holds, read from its ledger also while another process holds it.
-
-        ``points`` is None, since the store is not opened.
-
-        Raises:
-            KnowledgeBaseNotFoundError: There is none.
-        """
-        folder = Path(path).expanduser().absolute()
-        settings = KnowledgeBaseSettings.read(folder)
-        with open_ledger(folder, settings, read_only=True) as ledger:
-            return status_from(folder, settings, ledger, points=None)
-
     def ingest(
         self,
         *sources: Source,
@@ -145,6 +130,7 @@ class KnowledgeBase:
         max_retire_share: float = 0.2,
         force_retire: bool = False,
         quarantine: bool = False,
+        wait: bool = True,
         progress: Callable[[Progress], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> IngestReport:
@@ -160,6 +146,7 @@ class KnowledgeBase:
             max_retire_share: Stop and ask before a listing retires a larger share than this of what it covers.
             force_retire: Retire whatever the listing no longer names.
             quarantine: Refuse new and changed documents that hold hidden or misleading text (``grounded.screening``).
+            wait: Wait while another worker syncs the same source; False raises ``SourceBusyError``.
             progress: Called after each document.
             cancel: Asked between documents; True stops at the next batch border, and what is committed stays.
 
@@ -170,33 +157,22 @@ class KnowledgeBase:
             SourceError: A source as a whole cannot be read.
             UsageError: A source is none of the kinds above.
         """
-        from grounded.ingestion.parsers import parse
-        from grounded.ingestion.sync import sync
-        from grounded.retrieval.bm25 import document_vector
-        from grounded.screening import screened
-
         self._check_open()
         connectors = [connector(source) for source in as_sources(sources)]
         reports = []
         for each in connectors:
-            with telemetry.stage("ingest", source=each.source):
-                report = sync(
-                    each,
-                    ledger=self._ledger,
-                    store=self._store,
-                    embedder=self._embedder,
-                    parse=screened(parse) if quarantine else parse,
-                    split=self._split,
-                    sparse=document_vector,
-                    settings=self._pipeline_settings(),
-                    tenant=tenant,
-                    metadata=metadata,
-                    principals=None if principals is None else as_principals(principals),
-                    max_retire_share=max_retire_share,
-                    force_retire=force_retire,
-                    progress=progress,
-                    cancel=cancel,
-                )
+            report = self._sync(
+                each,
+                tenant=tenant,
+                metadata=metadata,
+                principals=principals,
+                max_retire_share=max_retire_share,
+                force_retire=force_retire,
+                quarantine=quarantine,
+                wait=wait,
+                progress=progress,
+                cancel=cancel,
+            )
             reports.append(report)
             if report.interrupted:
                 break
@@ -292,16 +268,6 @@ class KnowledgeBase:
         self._check_open()
         return self._ledger.document(document_id, version)
 
-    def answers(self, *, limit: int = 100) -> list[AnswerRecord]:
-        """The answer records kept, newest first; empty unless ``ask`` was told to ``record``."""
-        self._check_open()
-        return self._ledger.answers(limit=limit)
-
-    def status(self) -> Status:
-        """What it holds, and whether ledger and store agree."""
-        self._check_open()
-        return status_from(self.path, self._settings, self._ledger, points=self._store.count())
-
     def close(self) -> None:
         """Flush and release; another process may open it then. Closing twice does nothing."""
         self._is_closed = True
@@ -338,6 +304,28 @@ class KnowledgeBase:
         async with aclosing(iterate(self.stream(question, **options))) as events:
             async for event in events:
                 yield event
+
+    def _sync(
+        self, each: Connector, *, principals: Sequence[str] | None = None, quarantine: bool = False, **options: Any
+    ) -> IngestReport:
+        from grounded.ingestion.parsers import parse
+        from grounded.ingestion.sync import sync
+        from grounded.retrieval.bm25 import document_vector
+        from grounded.screening import screened
+
+        with telemetry.stage("ingest", source=each.source):
+            return sync(
+                each,
+                ledger=self._ledger,
+                store=self._store,
+                embedder=self._embedder,
+                parse=screened(parse) if quarantine else parse,
+                split=self._split,
+                sparse=document_vector,
+                settings=self._pipeline_settings(),
+                principals=None if principals is None else as_principals(principals),
+                **options,
+            )
 
     def _search(self, query: str, reading: Reading) -> SearchResult:
         from grounded.questions import Reading, check_k, check_names, check_question, viewer_of

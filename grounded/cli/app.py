@@ -183,15 +183,19 @@ def _register_commands() -> None:
         benchmark,
         calibrate,
         cite,
+        compact,
         dataset,
         demo,
         doctor,
         evaluate,
         feedback,
+        forget,
         ingest,
         models,
         prompt,
+        reconcile,
         report,
+        retry,
         review,
         search,
         status,
@@ -222,4 +226,6 @@ def _register_commands() -> None:
         models.register(app)
         feedback.register(app)
         dataset.register(app)
+        for module in (reconcile, retry, forget, compact):
+            module.register(app)
         templates.register(app)

@@ -64,7 +64,7 @@ def ingest(
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     values = pairs(metadata, "--metadata")
-    connectors = _found(sources, several(option, "--option"))
+    connectors = found(sources, several(option, "--option"))
     with (
         output.open_knowledge_base(create=True) as knowledge_base,
         _progress(output.side) as (progress, stopping),
@@ -90,14 +90,14 @@ def show_report(output: Output, report: IngestReport) -> None:
     Raises:
         Exit: It was interrupted, or something was skipped, refused or lost.
     """
-    output.show(report, _summary(report))
+    output.show(report, summary(report))
     if report.interrupted:
         raise typer.Exit(exits.INTERRUPTED)
     if not report.ok:
         raise typer.Exit(exits.PARTIAL_INGEST)
 
 
-def _found(sources: list[str], options: dict[str, str | list[str]]) -> list[Connector]:
+def found(sources: list[str], options: dict[str, str | list[str]]) -> list[Connector]:
     """The connectors of the sources; what is missing is said before a knowledge base is made.
 
     Raises:
@@ -164,7 +164,8 @@ def _progress(console: Console) -> Iterator[tuple[Callable[[Step], None], Callab
         yield advance, stopping
 
 
-def _summary(report: IngestReport) -> RenderableType:
+def summary(report: IngestReport) -> RenderableType:
+    """What a run did, for people."""
     from rich.console import Group
     from rich.text import Text
 

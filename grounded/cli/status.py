@@ -9,7 +9,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.records import Status
+from grounded.records import SourceStatus, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,6 +49,13 @@ def status(
         raise typer.Exit(exits.PARTIAL_INGEST)
 
 
+def _lag(source: SourceStatus) -> str:
+    """How far a live source is behind: what waits, and until when everything is known."""
+    waiting = "" if source.lag is None else f"{source.lag} waiting"
+    until = "" if source.watermark is None else f"known until {source.watermark:%Y-%m-%d %H:%M:%S} UTC"
+    return ", ".join(filter(None, (waiting, until)))
+
+
 def _points(folder: Path, wait: float) -> int:
     """How many points the store holds; opened without the repair that comes with opening a knowledge base."""
     from grounded.opening import SHARD_FOLDER, open_store
@@ -77,13 +84,16 @@ def _table(found: Status) -> RenderableType:
     rows.add_row("Embedder", f"{found.embedder}, {found.dimension} dimensions")
     rows.add_row("Filters", ", ".join(f"{key} ({kind})" for key, kind in found.filterable.items()) or "none")
     rows.add_row("On disk", f"{found.bytes_on_disk / MEBIBYTE:.1f} MiB")
-    sources = Table("Source", "Tenant", "Documents", "Last success", "Failed", box=None, padding=(0, 2, 0, 0))
-    for source in found.sources:
-        last = f"{source.last_success:%Y-%m-%d %H:%M} UTC" if source.last_success else "never"
-        sources.add_row(source.source, source.tenant, str(source.documents), last, str(source.dead_letters))
+    sources = Table(
+        *("Source", "Tenant", "Documents", "Chunks", "Last success", "Lag", "Dead letters", "Synced by"),
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for each in found.sources:
+        last = f"{each.last_success:%Y-%m-%d %H:%M} UTC" if each.last_success else "never"
+        counts = (str(each.documents), str(each.chunks))
+        sources.add_row(each.source, each.tenant, *counts, last, _lag(each), str(each.dead_letters), each.held_by)
     parts: list[RenderableType] = [rows, Text(), sources]
     if found.drifted:
-        parts.append(
-            Text("Ledger and store disagree; the next command that opens it repairs what it can.", style="bold red")
-        )
+        parts.append(Text("Ledger and store disagree; see what differs: grounded reconcile", style="bold red"))
     return Group(*parts)

@@ -106,6 +106,7 @@ class Considering:
         self._ledger, self._keys, self._tally = ledger, keys, tally
         self._parse, self._split, self._settings = parse, split, settings
         self._tenant, self._source, self._defaults = tenant, tally.source, defaults
+        self._forgotten = ledger.forgotten()
         self.dead = {failure.key: failure for failure in ledger.dead_letters(tenant, tally.source)}
 
     def cases(self, window: Mapping[str, Named]) -> list[Case]:
@@ -119,11 +120,10 @@ class Considering:
 
     def consider(self, case: Case, draft: Draft) -> None:
         """Put what follows from one change into ``draft``; nothing when there is nothing to do."""
-        if case.is_late:
-            self._tally.late += 1
+        if self._is_ignored(case):
             return
         match case.change:
-            case Failed(key=key, uri=uri, error=error, message=message, fix=fix, document=received):
+            case Failed(key=key, uri=uri, error=error, message=message, fix=fix, received=received):
                 failure = Failure(key=key, uri=uri, stage="read", error=error, message=message, fix=fix)
                 self._fail(failure, draft, received)
             case Unchanged(key=key):
@@ -140,6 +140,15 @@ class Considering:
                 self._rename(case, key, to, draft)
             case Upsert(document=document):
                 self._upsert(case, document, draft)
+
+    def _is_ignored(self, case: Case) -> bool:
+        if case.is_late:
+            self._tally.late += 1
+            return True
+        if case.document_id in self._forgotten and not isinstance(case.change, Delete):
+            self._tally.barred += 1
+            return True
+        return False
 
     def _case(self, change: Named, key: str, identity: str, known: Known | None) -> Case:
         if not isinstance(change, Upsert | Offer):
@@ -202,8 +211,7 @@ class Considering:
             return
         read = self._read(document, case.details.principals)
         if isinstance(read, Failure):
-            is_message = isinstance(case.change, Upsert) and bool(case.change.order)
-            self._fail(read, draft, document if is_message and isinstance(document, RawDocument) else None)
+            self._fail(read, draft, case.change if isinstance(case.change, Upsert) and case.change.order else None)
             return
         said, whole, attributes = read
         chunks = self._split(whole, document_id=case.document_id)
@@ -288,7 +296,7 @@ class Considering:
         else:
             self._tally.warn(f"{document.key}: its content says that it supersedes {attributes.supersedes}.")
 
-    def _fail(self, failure: Failure, draft: Draft, received: RawDocument | None = None) -> None:
+    def _fail(self, failure: Failure, draft: Draft, received: Upsert | None = None) -> None:
         if received is not None:
             draft.kept[failure.key] = received
         self._tally.failures.append(failure)

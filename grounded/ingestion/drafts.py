@@ -10,7 +10,7 @@ from typing import Any
 from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
 from grounded.ingestion.ledger import Batch, Checkpointed, Ledger, Write
 from grounded.protocols import Embedder, VectorStore
-from grounded.records import Chunk, Failure, RawDocument
+from grounded.records import Chunk, Failure, Upsert
 
 MAX_DOCUMENTS = 64
 MAX_NEW_CHUNKS = 256
@@ -41,7 +41,7 @@ class Draft:
     orders: dict[str, tuple[str, str]] = field(default_factory=dict)
     renames: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    kept: dict[str, RawDocument] = field(default_factory=dict)
+    kept: dict[str, Upsert] = field(default_factory=dict)
     cleared: list[str] = field(default_factory=list)
     checkpoint: Checkpointed | None = None
     characters: int = 0

@@ -60,7 +60,7 @@ def repair(ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Spars
         if not held or (not ledger.dirty and store.count() == ledger.totals()[1]):
             return RepairReport(seconds=time.monotonic() - started)
         check_belonging(ledger, store)
-        removed, restored = _bring_in_line(ledger, store, embedder, sparse, keys)
+        removed, restored = bring_in_line(ledger, store, embedder, sparse, keys)
     log.info("repaired the store: %d points restored, %d removed", restored, removed)
     return RepairReport(True, restored, removed, time.monotonic() - started)
 
@@ -79,13 +79,11 @@ def repair_source(ledger: Ledger, store: VectorStore, tenant: str, source: str) 
     Returns:
         How many points were removed.
     """
-    removed, read = 0, getattr(store, "points", None)
-    if read is None:  # this store cannot say whose a point is: the next repair of everything removes it
-        return 0
-    for orphans in list(_portions(_orphans(ledger, store), PAGE_IDS)):
+    removed = 0
+    for page in list(_portions(orphans(ledger, store), PAGE_IDS)):
         theirs = [
             point.id
-            for point in read(orphans)
+            for point in store.points(page)
             if (point.payload.get(TENANT), point.payload.get(SOURCE)) == (writable(tenant), writable(source))
         ]
         store.delete(theirs)
@@ -111,9 +109,14 @@ def check_belonging(ledger: Ledger, store: VectorStore) -> None:
         )
 
 
-def _bring_in_line(
+def bring_in_line(
     ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse, keys: FilterKeys
 ) -> tuple[int, int]:
+    """Compare one by one and repair, whatever the marks say; the caller holds ``Ledger.writer``.
+
+    Returns:
+        How many points were removed and restored.
+    """
     ledger.mark(dirty=True)
     # Removing first keeps the store from growing beyond what it must hold.
     removed = _remove(ledger, store)
@@ -128,13 +131,13 @@ def _bring_in_line(
 
 def _remove(ledger: Ledger, store: VectorStore) -> int:
     # Collected first: a store need not list well while it is deleted from.
-    orphans = list(_orphans(ledger, store))
-    for page in _portions(orphans, PAGE_IDS):
+    useless = list(orphans(ledger, store))
+    for page in _portions(useless, PAGE_IDS):
         store.delete(page)
-    return len(orphans)
+    return len(useless)
 
 
-def _orphans(ledger: Ledger, store: VectorStore) -> Iterator[str]:
+def orphans(ledger: Ledger, store: VectorStore) -> Iterator[str]:
     """Points without a live occurrence."""
     for page in _portions(store.ids(), PAGE_IDS):
         yield from sorted(set(page) - ledger.live_among(page))

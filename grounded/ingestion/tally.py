@@ -27,6 +27,7 @@ class Tally:
     updated: int = 0
     unchanged: int = 0
     late: int = 0
+    barred: int = 0
     retired: int = 0
     reused: int = 0
     kept_principals: int = 0
@@ -61,6 +62,8 @@ class Tally:
             )
         if self.late:
             self.warn(f"{self.late} changes were older than what is stored of their documents and were ignored.")
+        if self.barred:
+            self.warn(f"{self.barred} documents were forgotten before and were not brought back.")
         for message in more:
             self.warn(message)
         silenced = [f"{self.silenced} more warnings."] if self.silenced else []

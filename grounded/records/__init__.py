@@ -37,6 +37,7 @@ from grounded.records.documents import (
     Chunk,
     Document,
     Freshness,
+    Location,
     Message,
     Parsed,
     Passage,
@@ -80,6 +81,7 @@ from grounded.records.filters import (
 )
 from grounded.records.force import out_of_force, superseded
 from grounded.records.gates import Gate, GateCheck, Manifest
+from grounded.records.keeping import ErasedDocument, Erasure, Pruning, Reconciliation, SourceDifference
 from grounded.records.locators import Locator, Segment, locate, place_of, places
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
@@ -130,6 +132,8 @@ __all__ = [
     "Document",
     "DoneEvent",
     "Dropped",
+    "ErasedDocument",
+    "Erasure",
     "Event",
     "Evidence",
     "Experiment",
@@ -149,6 +153,7 @@ __all__ = [
     "KnowledgeBaseRef",
     "Listing",
     "LiveEvent",
+    "Location",
     "Locator",
     "Manifest",
     "MeasuredBy",
@@ -167,7 +172,9 @@ __all__ = [
     "Problem",
     "Prompt",
     "PromptWarning",
+    "Pruning",
     "RawDocument",
+    "Reconciliation",
     "Record",
     "ReliabilityBin",
     "Rename",
@@ -180,6 +187,7 @@ __all__ = [
     "Scalar",
     "Scaling",
     "Segment",
+    "SourceDifference",
     "SourceKind",
     "SourceStatus",
     "Span",

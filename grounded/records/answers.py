@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from grounded.records.base import Record, Span
-from grounded.records.documents import Freshness, Passage
+from grounded.records.documents import DEFAULT_TENANT, Freshness, Passage
 from grounded.records.prompts import Prompt, TemplateRef
 from grounded.records.verdicts import Citation, Claim, Policy, Report, VerifierRef
 
@@ -109,10 +109,14 @@ class AnswerRecord(Record):
         passages: ``(passage id, document id, version)`` of each passage.
         thresholds: Settings that decided, such as the sufficiency threshold.
         policy: What was to be done about sentences that are not supported.
+        tenant: Whose documents were asked.
+        retention: A class under which it must be kept: ``forget`` leaves it. Set by the redaction hook.
     """
 
     request_id: str
     time: datetime
+    tenant: str = DEFAULT_TENANT
+    retention: str = ""
     principals: tuple[str, ...] = ()
     question: str
     answer: str

@@ -70,7 +70,7 @@ class Failed(Record):
     """A document is there but could not be read; it is kept as it was and reported.
 
     Attributes:
-        document: What was received, when the source cannot be asked for it again: kept for ``retry``.
+        received: What came, when the source cannot be asked for it again: kept for ``retry``.
     """
 
     key: str
@@ -78,7 +78,7 @@ class Failed(Record):
     error: str
     message: str
     fix: str = ""
-    document: RawDocument | None = Field(default=None, repr=False)
+    received: Upsert | None = Field(default=None, repr=False)
 
 
 class Keep(Record):

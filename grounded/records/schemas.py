@@ -17,6 +17,7 @@ from grounded.records.datasets import DataSet, Row
 from grounded.records.documents import Chunk, Document, Parsed, Passage
 from grounded.records.experiments import Experiment
 from grounded.records.gates import Gate, Manifest
+from grounded.records.keeping import Erasure, Pruning, Reconciliation
 from grounded.records.locators import Locator
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
@@ -36,6 +37,9 @@ PUBLISHED: tuple[type[Record], ...] = (
     Gate,
     Generation,
     IngestReport,
+    Erasure,
+    Pruning,
+    Reconciliation,
     Locator,
     Manifest,
     Parsed,

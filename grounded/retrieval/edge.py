@@ -28,6 +28,7 @@ from grounded.errors import (
 )
 from grounded.protocols import Point, Scored, SparseVector
 from grounded.records import SYSTEM_KEYS, Condition, KeyKind
+from grounded.retrieval import compacting
 from grounded.retrieval.engine import (
     DENSE,
     SCHEMA_TYPES,
@@ -94,7 +95,7 @@ class EdgeStore:
         self._dimension = dimension
         self._guard = threading.RLock()
         self._pid = os.getpid()
-        if not create and not _description(self._path).exists():
+        if not create and not (_description(self._path).exists() or (self._path / compacting.OLD).exists()):
             raise KnowledgeBaseNotFoundError(f"There is no vector store at {self._path}.")
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(self._path / "lock")
@@ -240,6 +241,19 @@ class EdgeStore:
         request = qdrant_edge.CountRequest(exact=True, filter=self._filter(condition))
         return int(self._call("count", request))
 
+    def compact(self) -> None:
+        """Rewrite the store's files, so that they hold nothing of points that were deleted.
+
+        Raises:
+            StoreError: The disk is full, or the store failed; it is as it was before.
+        """
+        with self._guard, EdgeStore(self._path / compacting.FRESH, dimension=self._dimension, create=True) as fresh:
+            compacting.copy(list(self.ids()), self.points, fresh, self._kinds)
+            with translated("close"):
+                self._shard.close()
+            compacting.swap(self._path)
+            self._shard = self._open()
+
     def flush(self) -> None:
         """Return when everything written so far survives a crash of the machine.
 
@@ -274,6 +288,7 @@ class EdgeStore:
         self.close()
 
     def _open(self) -> Any:
+        compacting.recover(self._path)
         for leftover in self._path.glob("shard.new*"):
             shutil.rmtree(leftover)
         if not _description(self._path).exists():

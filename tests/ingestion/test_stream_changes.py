@@ -143,14 +143,14 @@ def test_a_renamed_document_stays_the_same_document(base_on: Base) -> None:
 
 def test_a_poison_message_is_kept_until_a_newer_one_comes(base_on: Base) -> None:
     sent = RawDocument(key="b", content=b"\xff\x00", name="b.json")
-    failed = Failed(key="b", error="SourceError", message="no JSON", document=sent)
+    failed = Failed(key="b", error="SourceError", message="no JSON", received=Upsert(document=sent, order="1"))
     report = base_on.sync([message("a", " ", "1"), failed, Checkpoint(state={"at": 1})])
     assert len(report.failures) == 2
-    kept = {document.key: document for _, _, document in base_on.ledger.kept()}
-    assert kept["b"] == sent
-    assert kept["a"].content == b" "
+    kept = {change.document.key: change for _, _, change in base_on.ledger.kept()}
+    assert kept["b"] == Upsert(document=sent, order="1")
+    assert kept["a"] == message("a", " ", "1")
     base_on.sync([message("a", "better", "2")])
-    assert [document.key for _, _, document in base_on.ledger.kept()] == ["b"]
+    assert [change.document.key for _, _, change in base_on.ledger.kept()] == ["b"]
 
 
 def test_an_older_ledger_gets_what_is_new(tmp_path: Any) -> None:

@@ -1,6 +1,20 @@
 """The ledger of a knowledge base: SQLite in a file, or a schema in PostgreSQL."""
 
 from grounded.ingestion.ledger.ledger import Ledger
+from grounded.ingestion.ledger.upkeep import Doomed, Held, Upkeep
 from grounded.ingestion.ledger.values import Attributes, Batch, Checkpointed, Content, Details, Known, Stored, Write
 
-__all__ = ["Attributes", "Batch", "Checkpointed", "Content", "Details", "Known", "Ledger", "Stored", "Write"]
+__all__ = [
+    "Attributes",
+    "Batch",
+    "Checkpointed",
+    "Content",
+    "Details",
+    "Doomed",
+    "Held",
+    "Known",
+    "Ledger",
+    "Stored",
+    "Upkeep",
+    "Write",
+]

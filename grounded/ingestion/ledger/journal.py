@@ -21,7 +21,7 @@ from grounded.ingestion.ledger.schema import (
 )
 from grounded.ingestion.ledger.schema import sources as places
 from grounded.ingestion.ledger.values import Batch, Checkpointed
-from grounded.records import AnswerRecord, Failure, IngestReport, KeyKind, RawDocument, SourceStatus
+from grounded.records import AnswerRecord, Document, Failure, IngestReport, KeyKind, RawDocument, SourceStatus, Upsert
 
 
 def settle(connection: Connection, batch: Batch, now: datetime) -> None:
@@ -60,24 +60,27 @@ def _move(connection: Connection, place: Mapping[str, str], checkpoint: Checkpoi
     connection.execute(insert(checkpoints).values(**where, **values))
 
 
-def _kept(document: RawDocument | None) -> bytes | None:
-    if document is None:
+def _kept(change: Upsert | None) -> bytes | None:
+    if change is None or isinstance(change.document, Document):
         return None
-    content = {**document.model_dump(mode="json", exclude={"content"}), "content": document.content.hex()}
+    content = {"content": change.document.content.hex(), "order": change.order}
+    content |= change.document.model_dump(mode="json", exclude={"content"})
     return zlib.compress(json.dumps(content).encode(), 1)
 
 
-def kept(connection: Connection, tenant: str | None, source: str | None) -> list[tuple[str, str, RawDocument]]:
-    """``(tenant, source, document)`` of every dead letter of which something was kept, oldest first."""
+def kept(connection: Connection, tenant: str | None, source: str | None) -> list[tuple[str, str, Upsert]]:
+    """``(tenant, source, change)`` of every dead letter of which something was kept, oldest first."""
     query = select(dead_letters).where(dead_letters.c.document.is_not(None))
     given = {name: value for name, value in (("tenant", tenant), ("source", source)) if value is not None}
     found = connection.execute(query.filter_by(**given).order_by(dead_letters.c.failed_at, dead_letters.c.key))
     return [(row.tenant, row.source, _opened(row.document)) for row in found]
 
 
-def _opened(stored: bytes) -> RawDocument:
+def _opened(stored: bytes) -> Upsert:
     content = json.loads(zlib.decompress(stored))
-    return RawDocument.model_validate({**content, "content": bytes.fromhex(content["content"])})
+    order = content.pop("order")
+    document = RawDocument.model_validate({**content, "content": bytes.fromhex(content["content"])})
+    return Upsert(document=document, order=order)
 
 
 def watermark(connection: Connection, document_ids: Sequence[str]) -> datetime | None:

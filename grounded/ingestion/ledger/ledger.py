@@ -16,8 +16,9 @@ from grounded.ingestion.ledger import journal, reads, writes
 from grounded.ingestion.ledger.engine import connect, reading, shown, writing
 from grounded.ingestion.ledger.leasing import Leases, check, holders, is_newest, opening
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import meta, runs
+from grounded.ingestion.ledger.schema import forgotten, meta, runs
 from grounded.ingestion.ledger.text import TextCache
+from grounded.ingestion.ledger.upkeep import Upkeep
 from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
 from grounded.records import (
     AnswerRecord,
@@ -25,9 +26,9 @@ from grounded.records import (
     IngestReport,
     KeyKind,
     Passage,
-    RawDocument,
     Segment,
     SourceStatus,
+    Upsert,
     Viewer,
 )
 
@@ -135,6 +136,15 @@ class Ledger:
         if self._read_only:
             raise LedgerError("The ledger is open read-only.", fix="Open the knowledge base for writing.")
 
+    @property
+    def upkeep(self) -> Upkeep:
+        """What erases, prunes and compacts; the caller holds ``writer``."""
+        return Upkeep(self._engine)
+
+    def forget_texts(self) -> None:
+        """Let go of canonical text kept in memory."""
+        self._texts = TextCache()
+
     # What sync needs -------------------------------------------------------------------------------------------
 
     def known(self, document_ids: Sequence[str]) -> dict[str, Known]:
@@ -187,10 +197,15 @@ class Ledger:
         with reading(self._engine) as connection:
             return journal.failures(connection, tenant, source)
 
-    def kept(self, tenant: str | None = None, source: str | None = None) -> list[tuple[str, str, RawDocument]]:
-        """``(tenant, source, document)`` of the dead letters whose content was kept, oldest first."""
+    def kept(self, tenant: str | None = None, source: str | None = None) -> list[tuple[str, str, Upsert]]:
+        """``(tenant, source, change)`` of the dead letters whose content was kept, oldest first."""
         with reading(self._engine) as connection:
             return journal.kept(connection, tenant, source)
+
+    def forgotten(self) -> set[str]:
+        """Ids of documents that were erased and must not come back."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(select(forgotten.c.document_id)).scalars())
 
     def begin_run(self, run_id: str, tenant: str, source: str, scope: str) -> None:
         """Note that a run has begun."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from grounded.records import Chunk, Failure, RawDocument, Scalar, Segment, Trust
+from grounded.records import Chunk, Failure, Scalar, Segment, Trust, Upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Batch:
     retired: Sequence[str] = ()
     orders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     renames: Sequence[tuple[str, str, str]] = ()
-    kept: Mapping[str, RawDocument] = field(default_factory=dict)
+    kept: Mapping[str, Upsert] = field(default_factory=dict)
     lease: int | None = None
     failures: Sequence[Failure] = ()
     cleared: Sequence[str] = ()
