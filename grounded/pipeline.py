@@ -126,7 +126,7 @@ class KnowledgeBase(Keeping):
         *sources: Source,
         tenant: str = DEFAULT_TENANT,
         metadata: Mapping[str, Scalar] | None = None,
-        principals: Sequence[str] | None = None,
+        principals: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         max_retire_share: float = 0.2,
         force_retire: bool = False,
         quarantine: bool = False,
@@ -142,7 +142,8 @@ class KnowledgeBase(Keeping):
             tenant: Whose documents these are.
             metadata: Values for filters, for documents that do not declare their own.
             principals: Who may see documents that do not declare it themselves; ``()`` means everybody who may read the
-                tenant. None, the default, leaves a document that is restricted already as it is.
+                tenant. None, the default, leaves a document that is restricted already as it is. A mapping gives them
+                by pattern of key, such as ``{"*/hr/*": ["hr"], "*": []}``; the first that matches decides.
             max_retire_share: Stop and ask before a listing retires a larger share than this of what it covers.
             force_retire: Retire whatever the listing no longer names.
             quarantine: Refuse new and changed documents that hold hidden or misleading text (``grounded.screening``).
@@ -306,7 +307,7 @@ class KnowledgeBase(Keeping):
                 yield event
 
     def _sync(
-        self, each: Connector, *, principals: Sequence[str] | None = None, quarantine: bool = False, **options: Any
+        self, each: Connector, *, principals: Any = None, quarantine: bool = False, **options: Any
     ) -> IngestReport:
         from grounded.ingestion.parsers import parse
         from grounded.ingestion.sync import sync
@@ -323,7 +324,7 @@ class KnowledgeBase(Keeping):
                 split=self._split,
                 sparse=document_vector,
                 settings=self._pipeline_settings(),
-                principals=None if principals is None else as_principals(principals),
+                principals=principals if isinstance(principals, Mapping | None) else as_principals(principals),
                 **options,
             )
 

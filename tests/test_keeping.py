@@ -198,3 +198,15 @@ def test_answers_are_shown_to_those_who_may_see_their_documents(kb: KnowledgeBas
     assert kb.answers(principals=["hr"]) == []
     receipt = json.loads(kb.status().to_json())
     assert "Salaries" not in json.dumps(receipt)
+
+
+def test_principals_by_rule(kb: KnowledgeBase) -> None:
+    records = [{"key": key, "text": f"text of {key}"} for key in ("a/hr/1", "a/board/2", "a/3")]
+    rules = {"*/hr/*": ["hr"], "*/board/*": ["board", "hr"], "*": []}
+    kb.ingest(records, principals=rules)
+    assert {passage.text for passage in kb.search("text")} == {"text of a/3"}
+    assert len(kb.search("text", principals=["hr"])) == 3
+    assert len(kb.search("text", principals=["board"])) == 2
+    report = kb.ingest(records, principals={"*/hr/*": ["board"], "*": []})
+    assert (report.chunks_embedded, report.documents_updated) == (0, 2)
+    assert {passage.text for passage in kb.search("text", principals=["hr"])} == {"text of a/board/2", "text of a/3"}

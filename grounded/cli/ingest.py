@@ -12,7 +12,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.pairs import pairs, several
+from grounded.cli.pairs import pairs, rules, several
 from grounded.errors import UsageError
 from grounded.records import IngestReport
 
@@ -41,6 +41,9 @@ def ingest(
     ] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE for filters.")] = None,
     principal: Annotated[list[str] | None, typer.Option(help="Who may see it; repeat it for several.")] = None,
+    permit: Annotated[
+        list[str] | None, typer.Option(help="PATTERN=NAME by key, such as '*/hr/*=hr'; the first that matches decides.")
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="Everybody may see it, also what was restricted.")] = False,
     force_retire: Annotated[bool, typer.Option(help="Retire whatever is gone, however much it is.")] = False,
     max_retire_share: Annotated[
@@ -59,8 +62,8 @@ def ingest(
     Exit code 5 when anything was skipped, refused or lost; Ctrl-C stops at the next batch and keeps what is
     committed.
     """
-    if public and principal:
-        raise UsageError("--public and --principal exclude each other.")
+    if sum(map(bool, (public, principal, permit))) > 1:
+        raise UsageError("--public, --principal and --permit exclude each other.")
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     values = pairs(metadata, "--metadata")
@@ -74,7 +77,7 @@ def ingest(
             *connectors,
             tenant=output.settings.tenant,
             metadata=values,
-            principals=() if public else tuple(principal) if principal else None,
+            principals=() if public else rules(permit, "--permit") or principal,
             max_retire_share=max_retire_share,
             force_retire=force_retire,
             quarantine=quarantine,

@@ -41,6 +41,21 @@ def several(given: Sequence[str] | None, option: str) -> dict[str, str | list[st
     return {key: values if len(values) > 1 else values[0] for key, values in found.items()}
 
 
+def rules(given: Sequence[str] | None, option: str) -> dict[str, list[str]]:
+    """Names by pattern, in order; a pattern may have several, or none when nothing follows the last ``=``.
+
+    Raises:
+        UsageError: One of them is no PATTERN=NAME.
+    """
+    found: dict[str, list[str]] = {}
+    for pair in given or ():
+        pattern, separator, name = pair.rpartition("=")
+        if not separator or not pattern:
+            raise UsageError(f"{option} {pair!r} is not PATTERN=NAME.", fix=f"For example: {option} '*/hr/*=hr'")
+        found.setdefault(pattern, []).extend([name] if name else [])
+    return found
+
+
 def _halves(pair: str, option: str) -> tuple[str, str]:
     key, separator, value = pair.partition("=")
     if not separator or not key:

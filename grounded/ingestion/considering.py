@@ -283,7 +283,9 @@ class Considering:
         if not isinstance(change, Upsert | Offer):
             return
         document, defaults = change.document, self._defaults
-        if attributes.principals and not (document.principals or defaults.principals or said.get("principals")):
+        if attributes.principals and not (
+            document.principals or defaults.principals_of(document.key) or said.get("principals")
+        ):
             self._tally.kept_principals += 1
         name = said.get("supersedes")
         if not name or document.supersedes:

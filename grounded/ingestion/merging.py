@@ -6,14 +6,15 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from pydantic import ValidationError
 
 from grounded.errors import UsageError
 from grounded.ingestion.ledger import Attributes
-from grounded.records import Document, Parsed, RawDocument, Scalar, Segment, Span
+from grounded.records import Document, Parsed, RawDocument, Scalar, Segment, Span, as_principals
 
 _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "supersedes", "principals"}
 
@@ -22,19 +23,32 @@ _SAID = {"title", "media_type", "metadata", "effective_from", "effective_to", "s
 class Defaults:
     """What an ingest gives to every document that its source does not declare otherwise.
 
-    ``principals`` is None when the ingest says nothing about them; empty declares that there are none.
+    ``principals`` is None when the ingest says nothing about them; empty declares that there are none. ``rules`` are
+    patterns of keys with the principals of documents that match; the first that matches decides.
     """
 
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
     principals: tuple[str, ...] | None = None
+    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def principals_of(self, key: str) -> tuple[str, ...] | None:
+        """Who may see the document of a key; None when nothing is said of it."""
+        if not self.rules:
+            return self.principals
+        return next((names for pattern, names in self.rules if fnmatchcase(key, pattern)), None)
 
     @classmethod
-    def checked(cls, metadata: Mapping[str, Scalar] | None, principals: Sequence[str] | None) -> Self:
+    def checked(
+        cls, metadata: Mapping[str, Scalar] | None, principals: Sequence[str] | Mapping[str, Sequence[str]] | None
+    ) -> Self:
         """What a caller gave.
 
         Raises:
             UsageError: Metadata that are no scalars, or principals that are no sequence of strings.
         """
+        if isinstance(principals, Mapping):
+            rules = tuple((pattern, as_principals(names)) for pattern, names in principals.items())
+            return replace(cls.checked(metadata, None), rules=rules)
         if isinstance(principals, str):
             raise UsageError("Principals must be a sequence of strings.", fix="Use principals=('group',).")
         try:
@@ -70,7 +84,7 @@ def declared(document: RawDocument | Document, defaults: Defaults) -> str:
             str(document.effective_to),
             document.supersedes,
             dict(defaults.metadata),
-            defaults.principals,
+            defaults.principals_of(document.key),
             *(str(time) for time in (document.event_time, document.expires) if time is not None),
         ]
     )
@@ -78,7 +92,7 @@ def declared(document: RawDocument | Document, defaults: Defaults) -> str:
 
 def fingerprint_of_run(settings: str, defaults: Defaults) -> str:
     """Identifies what every document of a run was read with; a checkpoint made with another one is not used."""
-    return _digest([settings, dict(defaults.metadata), defaults.principals])
+    return _digest([settings, dict(defaults.metadata), defaults.principals, *defaults.rules])
 
 
 def said(parsed: Parsed) -> dict[str, Any]:
@@ -104,7 +118,7 @@ def merged(
         before: Who could see the document before.
     """
     parsed = Parsed.from_dict({"text": "", **content})
-    kept = before if defaults.principals is None else ()
+    kept = before if defaults.principals_of(document.key) is None else ()
     fallback = document.name if isinstance(document, RawDocument) else ""
     return Attributes(
         title=document.title or parsed.title or fallback or document.key.rsplit("/", 1)[-1],
@@ -123,7 +137,7 @@ def merged(
 
 def declared_principals(document: RawDocument | Document, parsed: Parsed, defaults: Defaults) -> tuple[str, ...]:
     """Who may see a document by source, ingest or content; empty when none of them names anybody."""
-    return document.principals or defaults.principals or parsed.principals
+    return document.principals or defaults.principals_of(document.key) or parsed.principals
 
 
 def beside(key: str, name: str | None) -> str | None:

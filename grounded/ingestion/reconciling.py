@@ -154,7 +154,7 @@ class _Comparison:
 
     def _is_declared_otherwise(self, change: Upsert | Offer, declared: str, principals: tuple[str, ...]) -> bool:
         document, defaults = change.document, self._defaults
-        if defaults.metadata or defaults.principals is not None:
+        if defaults.metadata or defaults.principals_of(document.key) is not None:
             return merging.declared(document, defaults) != declared
         # Nothing is known of what its ingests gave; what the source itself says of permissions must hold.
         return bool(document.principals) and set(document.principals) != set(principals)

@@ -88,7 +88,7 @@ def sync(
     settings: str,
     tenant: str = DEFAULT_TENANT,
     metadata: Mapping[str, Scalar] | None = None,
-    principals: Sequence[str] | None = None,
+    principals: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     max_retire_share: float = 0.2,
     force_retire: bool = False,
     wait: bool = True,
@@ -113,7 +113,7 @@ def sync(
         metadata: For documents whose source does not declare the key; wins over what their content declares.
         principals: For documents whose source declares none; wins over what their content declares. Empty says
             that such documents are public unless their content declares some; None says nothing, and a document
-            that was restricted stays so.
+            that was restricted stays so. A mapping gives them by pattern of key, the first that matches.
         max_retire_share: Largest share, in [0, 1], of the live documents under the connector's scope that one
             listing may retire, from five documents up.
         force_retire: Retire without that check, an empty listing included.

@@ -148,10 +148,10 @@ def listing(documents: Mapping[str, str], **declared: Any) -> list[Change]:
 class Base:
     """A ledger and a store in a folder, with everything sync needs."""
 
-    def __init__(self, folder: Path, *, ledger: str | Path | None = None) -> None:
+    def __init__(self, folder: Path, *, ledger: str | Path | None = None, store: VectorStore | None = None) -> None:
         folder.mkdir(exist_ok=True)
         self.embedder = HashEmbedder()
-        self.store: VectorStore = EdgeStore(folder / "shard", dimension=DIMENSION, create=True)
+        self.store: VectorStore = store or EdgeStore(folder / "shard", dimension=DIMENSION, create=True)
         self.ledger = Ledger.open(ledger or folder / "ledger.sqlite")
 
     def sync(self, source: Connector | Sequence[Change], **options: Any) -> IngestReport:

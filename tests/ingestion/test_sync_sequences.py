@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from grounded.records import Change, Delete, Failed, Listing, Viewer
-from tests.ingestion.support import Base, check_agreement, paragraphs, raw
+from grounded.records import Change, Delete, Failed, Listing, Rename, Viewer
+from tests.ingestion.support import SOURCE, Base, check_agreement, paragraphs, raw
 
+PLACES = {"upsert": "store", "flush": "store", "commit": "ledger", "delete": "store"}
+"""Steps of a batch, and whose they are."""
 KEYS = st.sampled_from(["a.md", "b.md", "dir/c.md", "ü.md"])
 TEXTS = st.lists(st.sampled_from(["one", "two", "three four", "𝟜 😀", "x\ny"]), min_size=1, max_size=5).map("\n\n".join)
 
 
+class Crash(BaseException):
+    """Nobody handles it, as nobody handles a kill."""
+
+
 class Sequences(RuleBasedStateMachine):
-    """Documents are upserted, deleted, made unreadable, listed and restricted in any order."""
+    """Documents are upserted, deleted, renamed, made unreadable, listed, restricted and cut off in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +73,54 @@ class Sequences(RuleBasedStateMachine):
             self.documents, self.closed = kept, self.closed & kept.keys()
         else:
             assert bool(report.retirement_refused) == bool(self.documents)
+
+    @rule(key=KEYS, to=KEYS)
+    def rename(self, key: str, to: str) -> None:
+        if key not in self.documents or key == to:
+            return
+        before = self.base.ledger.identities("default", SOURCE, [key])[key]
+        principals = ("hr",) if key in self.closed else ()
+        self.base.sync([Rename(key=key, to=to), raw(to, self.documents[key], principals=principals)], principals=())
+        assert self.base.ledger.identities("default", SOURCE, [to])[to] == before
+        self.documents[to] = self.documents.pop(key)
+        self.closed = (self.closed - {key, to}) | ({to} if key in self.closed else set())
+
+    @rule(key=KEYS)
+    def change_permission(self, key: str) -> None:
+        if key not in self.documents:
+            return
+        self.closed ^= {key}
+        principals = ("hr",) if key in self.closed else ()
+        report = self.base.sync([raw(key, self.documents[key], principals=principals)], principals=())
+        assert (report.chunks_embedded, report.documents_updated) == (0, 1)
+
+    @rule(texts=st.dictionaries(KEYS, TEXTS, min_size=1), gone=KEYS, place=st.sampled_from(sorted(PLACES)))
+    def crash(self, texts: dict[str, str], gone: str, place: str) -> None:
+        """Ends at a random step of a batch without any clean-up, and starts again: all of the batch, or none of it."""
+        changes: list[Change] = [raw(key, text) for key, text in texts.items() if key != gone]
+        after = {**self.documents, **{key: text for key, text in texts.items() if key != gone}}
+        after.pop(gone, None)
+        part: Any = getattr(self.base, PLACES[place])
+
+        def die(*given: object, **named: object) -> None:
+            raise Crash
+
+        setattr(part, place, die)
+        with suppress(Crash):
+            self.base.sync([*changes, Delete(key=gone)], principals=())
+        delattr(part, place)
+        self.base.close()
+        self.base = Base(Path(self.folder.name) / "kb")
+        self.base.repair()
+        hr = Viewer(principals=("hr",))
+        live: dict[str, list[str]] = {}
+        for passage in self.base.passages(hr):
+            live.setdefault(passage.title, []).append(passage.text)
+        wanted = {key: paragraphs(text) for key, text in after.items()}
+        if live == wanted:
+            self.documents = after
+            seen = {passage.title for passage in self.base.passages()}
+            self.closed = after.keys() - seen
 
     @rule(share=st.floats(0, 1))
     def lose_points(self, share: float) -> None:
