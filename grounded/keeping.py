@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from grounded.connecting import FILES, Source, as_sources, connector
 from grounded.errors import SourceNotFoundError, UsageError
-from grounded.opening import open_ledger, status_from
+from grounded.opening import open_ledger, size_on_disk, status_from
 from grounded.protocols import Connector, Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
@@ -235,22 +235,22 @@ class Keeping:
             compact: Rewrite the files afterwards.
         """
         self._check_open()
-        before = _size(self.path)
+        before = size_on_disk(self.path)
         with self._ledger.writer():
             versions, documents, runs = self._ledger.upkeep.prune(datetime.now(UTC) - keep)
             self._ledger.forget_texts()
             if compact:
                 self._compact()
-        after = _size(self.path)
+        after = size_on_disk(self.path)
         return Pruning(versions=versions, documents=documents, runs=runs, bytes_before=before, bytes_after=after)
 
     def compact(self) -> Pruning:
         """Rewrite store and ledger without the room that deleted things have left."""
         self._check_open()
-        before = _size(self.path)
+        before = size_on_disk(self.path)
         with self._ledger.writer():
             self._compact()
-        return Pruning(bytes_before=before, bytes_after=_size(self.path))
+        return Pruning(bytes_before=before, bytes_after=size_on_disk(self.path))
 
     def _compared_points(self, *, repair: bool) -> Reconciliation:
         from grounded.ingestion.payloads import FilterKeys
@@ -323,7 +323,3 @@ def _file(key: str) -> Iterable[Connector]:
 
 def _nothing_done() -> IngestReport:
     return IngestReport(run_id=str(uuid.uuid4()), started=datetime.now(UTC), seconds=0.0)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

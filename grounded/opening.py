@@ -267,9 +267,14 @@ def status_from(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *
         filterable=dict(ledger.filter_keys()),
         restricted=ledger.restricted(),
         last_success=ledger.last_success(),
-        bytes_on_disk=sum(
-            file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else file.stat().st_size
-            for file in folder.rglob("*")
-            if file.is_file()
-        ),
+        bytes_on_disk=size_on_disk(folder),
+    )
+
+
+def size_on_disk(folder: Path) -> int:
+    """What the files of a folder take, in bytes; reserved room that was never written counts nothing."""
+    return sum(
+        file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else file.stat().st_size
+        for file in folder.rglob("*")
+        if file.is_file()
     )

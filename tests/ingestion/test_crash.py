@@ -102,12 +102,20 @@ def test_no_search_sees_fewer_documents_while_they_change(tmp_path: Path) -> Non
             kb.ingest([{"key": key, "title": key, "text": f"common words of {key} in round {round_}"} for key in keys])
 
         bring_in(0)
-        changing = threading.Thread(target=lambda: [bring_in(round_) for round_ in range(1, 6)])
+        rounds, enough = [0], threading.Event()
+
+        def keep_changing() -> None:
+            while not enough.is_set():
+                rounds.append(len(rounds))
+                bring_in(rounds[-1])
+
+        changing = threading.Thread(target=keep_changing)
         changing.start()
-        searches = 0
-        while changing.is_alive() or not searches:
-            found = {passage.title for passage in kb.search("common words", k=50)}
-            assert found == set(keys)
-            searches += 1
-        changing.join()
-        assert searches > 1
+        try:
+            searches = 0
+            while searches < 10 or len(rounds) < 4:
+                assert {passage.title for passage in kb.search("common words", k=50)} == set(keys)
+                searches += 1
+        finally:
+            enough.set()
+            changing.join()
