@@ -106,7 +106,7 @@ class Considering:
         self._ledger, self._keys, self._tally = ledger, keys, tally
         self._parse, self._split, self._settings = parse, split, settings
         self._tenant, self._source, self._defaults = tenant, tally.source, defaults
-        self._forgotten = ledger.forgotten()
+        self._forgotten = ledger.upkeep.forgotten()
         self.dead = {failure.key: failure for failure in ledger.dead_letters(tenant, tally.source)}
 
     def cases(self, window: Mapping[str, Named]) -> list[Case]:

@@ -16,7 +16,7 @@ from grounded.ingestion.ledger import journal, reads, writes
 from grounded.ingestion.ledger.engine import connect, reading, shown, writing
 from grounded.ingestion.ledger.leasing import Leases, check, holders, is_newest, opening
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import forgotten, meta, runs
+from grounded.ingestion.ledger.schema import meta, runs
 from grounded.ingestion.ledger.text import TextCache
 from grounded.ingestion.ledger.upkeep import Upkeep
 from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
@@ -201,11 +201,6 @@ class Ledger:
         """``(tenant, source, change)`` of the dead letters whose content was kept, oldest first."""
         with reading(self._engine) as connection:
             return journal.kept(connection, tenant, source)
-
-    def forgotten(self) -> set[str]:
-        """Ids of documents that were erased and must not come back."""
-        with reading(self._engine) as connection:
-            return set(connection.execute(select(forgotten.c.document_id)).scalars())
 
     def begin_run(self, run_id: str, tenant: str, source: str, scope: str) -> None:
         """Note that a run has begun."""

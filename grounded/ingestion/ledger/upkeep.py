@@ -143,6 +143,11 @@ class Upkeep:
                     connection.execute(insert(forgotten), rows)
             connection.execute(update(meta).values(revision=meta.c.revision + 1))
 
+    def forgotten(self) -> set[str]:
+        """Ids of documents that were erased and must not come back."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(select(forgotten.c.document_id)).scalars())
+
     def readmit(self, document_ids: Iterable[str]) -> int:
         """Let documents that were forgotten come back; how many of these were barred."""
         with writing(self._engine) as connection:
