@@ -12,7 +12,7 @@ from grounded.ingestion.ledger import Batch, Checkpointed, Ledger, Write
 from grounded.protocols import Embedder, VectorStore
 from grounded.records import Chunk, Failure, Upsert
 
-MAX_DOCUMENTS = 64
+MAX_DOCUMENTS = 256
 MAX_NEW_CHUNKS = 256
 MAX_CHARACTERS = 8_000_000
 MAX_PAYLOAD_IDS = 1000
