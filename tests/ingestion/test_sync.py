@@ -407,7 +407,7 @@ def test_cancelling_keeps_what_is_committed(base: Base) -> None:
 
     def cancel() -> bool:
         asked.append(1)
-        return len(asked) > 120
+        return len(asked) > 160
 
     report = base.sync(listing(documents), cancel=cancel)
     assert report.interrupted
@@ -422,15 +422,15 @@ def test_cancelling_keeps_what_is_committed(base: Base) -> None:
 
 
 def test_an_interrupt_anywhere_leaves_documents_whole(base: Base) -> None:
-    documents = {f"{n:03}.md": f"text {n}\n\nmore {n}" for n in range(130)}
+    documents = {f"{n:03}.md": f"text {n}\n\nmore {n}" for n in range(260)}
 
     def interrupted() -> Iterator[Change]:
-        yield from listing(documents)[:100]
+        yield from listing(documents)[:200]
         raise KeyboardInterrupt
 
     report = base.sync(ListSource(interrupted()))
-    assert (report.interrupted, report.documents_added) == (True, 64)
-    check_agreement(base, dict(list(documents.items())[:64]))
+    assert (report.interrupted, report.documents_added) == (True, 128)
+    check_agreement(base, dict(list(documents.items())[:128]))
 
 
 @pytest.mark.parametrize("method", ["upsert", "flush", "delete", "set_payload"])

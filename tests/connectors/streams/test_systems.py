@@ -297,21 +297,33 @@ def test_credentials_of_servers(tmp_path_factory: pytest.TempPathFactory) -> Non
             server.stop()
 
 
-class TestRedisKeepsTheContract(ConnectorContract):
+class StreamContract(ConnectorContract):
+    """What both streams do to the data under test."""
+
+    system: System
+
+    def make(self) -> StreamConnector:
+        return self.system.connector(tombstone="{{ note == 'gone' }}")
+
+    def edit(self) -> None:
+        self.system.send([{"id": 1, "note": "Returned"}, {"id": 2, "note": "gone"}, *orders(4)])
+
+    def spoil(self) -> None:
+        self.system.send([{"id": 9}])
+
+    def hide(self) -> None:
+        self.system.url += "_elsewhere"
+
+
+class TestRedisKeepsTheContract(StreamContract):
     @pytest.fixture(autouse=True)
     def _stream(self, valkey_server: Valkey) -> None:
         self.system = redis_system(valkey_server)
         self.system.send(orders(1, 2, 3))
 
-    def make(self) -> StreamConnector:
-        return self.system.connector()
 
-
-class TestNatsKeepsTheContract(ConnectorContract):
+class TestNatsKeepsTheContract(StreamContract):
     @pytest.fixture(autouse=True)
     def _stream(self, nats_server: Nats) -> None:
         self.system = nats_system(nats_server)
         self.system.send(orders(1, 2, 3))
-
-    def make(self) -> StreamConnector:
-        return self.system.connector()
