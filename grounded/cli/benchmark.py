@@ -144,7 +144,9 @@ def _tables(trials: Sequence[VerifierTrial], searches: Sequence[RetrievalTrial])
         yield from _with_others(table, name, list(own[0].figures))
         yield from _told(own)
     for search in searches:
-        table = _table(f"{search.set}, {search.split}", ("", *(_HEADS.get(each, each) for each in search.figures)))
+        table = _table(
+            f"{search.set}, {search.split}", ("", *(each.replace("ndcg", "nDCG") for each in search.figures))
+        )
         table.add_row("grounded", *map(_short, search.figures.values()))
         yield from _with_others(table, search.set, list(search.figures))
         yield (

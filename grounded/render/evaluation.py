@@ -33,7 +33,8 @@ def experiment_html(experiment: Experiment, *, title: str = "") -> str:
         title: Of the page; its own name when left out.
     """
     named = title or f"Evaluation: {experiment.name}"
-    script, style = _asset("evaluation.js"), _asset("report.css") + _asset("evaluation.css")
+    script = f'"use strict";\n(() => {{\n{_asset("evaluation_row.js")}{_asset("evaluation.js")}}})();\n'
+    style = _asset("report.css") + _asset("evaluation.css")
     allowed = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; "

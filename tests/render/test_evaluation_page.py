@@ -127,6 +127,25 @@ def test_a_browser_shows_rows_and_no_attack_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_person_filters_reads_labels_and_follows_a_figure(tmp_path: Path) -> None:
+    page = experiment_html(experiment(30))
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # it forbids the script that drives
+    drive = Path(__file__).with_name("drive.js").read_text("utf-8")
+    (tmp_path / "page.html").write_text(page.replace("</body>", f"<script>{drive}</script></body>"), "utf-8")
+    shown = re.search(r'data-log="([^"]*)"', browse(tmp_path / "page.html", tmp_path / "profile"))
+    assert shown is not None
+    found = shown[1].split("; ")
+    contradicted = sum(t.answer is not None and t.answer.report is not None and bool(t.answer.report.contradicted)
+                       for t in experiment(30).trials if t.variant == "plain")  # fmt: skip
+    assert found[0] == f"contradicted: {contradicted} of 30 rows"
+    assert found[1] == "found: 7 of 30 rows"
+    assert found[2].startswith("focused: 29, drawn: ")
+    assert int(found[2].rpartition(" ")[2]) < 30
+    assert found[3:] == ["Save 1 label", "shown: strict", "messages: 2", "back to: row", "labelled: 1 of 30 rows",
+                         "linked: delivery 1"]  # fmt: skip
+
+
+@pytest.mark.slow
 def test_five_thousand_rows_stay_small_and_open_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     measured = importlib.import_module("report_page")
