@@ -12,6 +12,7 @@ question's relevant documents among the first 5 or 20.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import tempfile
 import time
@@ -81,7 +82,8 @@ def asked(query: Any) -> str:
 
 def vectors(embedder: Embedder, cache: Path, name: str, texts: Sequence[str], questions: Sequence[str]) -> Any:
     """The vectors of texts and questions, from the cache when they are there."""
-    path = cache / f"{embedder.identity}-{name}.npz"
+    said = hashlib.sha256("\0".join([*texts, "", *questions]).encode("utf-8", "replace")).hexdigest()[:12]
+    path = cache / f"{embedder.identity}-{name}-{said}.npz"
     if not path.exists():
         started = time.process_time()
         documents = embedder.embed_documents(texts)

@@ -15,7 +15,7 @@ from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Trus
 from grounded.text.terms import content_stems
 from grounded.verification import Rewrite, check_policy
 
-_FEW_TERMS = 3
+_FEW_TERMS = 4
 _FOLLOW_UP = re.compile(
     r"\b(it|its|they|them|their|that|this|these|those|he|she|his|her|there|one|ones)\b|^\s*(and|but|so|what about)\b",
     re.IGNORECASE,
@@ -186,7 +186,7 @@ def as_messages(history: Sequence[Message | Mapping[str, str]] | None) -> tuple[
 def standalone_question(question: str, history: Sequence[Message]) -> str:
     """What to search for: a question that leans on the one before is put behind it.
 
-    By rule: a question with a pronoun, a connecting start or fewer than three content words leans on what
+    By rule: a question with a pronoun, a connecting start or fewer than four content words leans on what
     the user said last.
 
     Raises:
