@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from grounded.errors import (
     ConfigurationError,
@@ -24,9 +24,9 @@ from grounded.errors import (
     UnknownNameError,
 )
 from grounded.ingestion.ledger import Attributes, Batch, Checkpointed, Content, Ledger, Write
-from grounded.ingestion.ledger.engine import connect, writing
+from grounded.ingestion.ledger.engine import connect, reading, writing
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER
+from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER, runs
 from grounded.ingestion.ledger.text import TextCache
 from grounded.records import (
     AnswerRecord,
@@ -242,6 +242,17 @@ def test_runs_say_when_a_source_was_last_read_without_loss(ledger: Ledger) -> No
     assert last is not None
     assert abs((datetime.now(UTC) - last).total_seconds()) < 60
     assert ledger.sources()[0].last_success == last
+
+
+def test_only_the_newest_runs_are_remembered(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grounded.ingestion.ledger.journal.RUNS_KEPT", 3)
+    for number, outcome in enumerate(("ok", *("partial",) * 6)):
+        ledger.begin_run(str(number), "default", "stream", "all")
+        ledger.finish_run(str(number), outcome, None, clean=True)
+    ledger.begin_run("now", "default", "stream", "all")
+    with reading(ledger._engine) as connection:
+        kept = set(connection.execute(select(runs.c.id)).scalars())
+    assert kept == {"0", "4", "5", "6", "now"}, "the last that went well, the newest three, and the one that runs"
 
 
 def test_one_writer_at_a_time(ledger: Ledger, ledger_url: str) -> None:

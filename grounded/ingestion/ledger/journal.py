@@ -23,6 +23,9 @@ from grounded.ingestion.ledger.schema import sources as places
 from grounded.ingestion.ledger.values import Batch, Checkpointed
 from grounded.records import AnswerRecord, Document, Failure, IngestReport, KeyKind, RawDocument, SourceStatus, Upsert
 
+RUNS_KEPT = 200
+"""Finished runs of one source that are remembered."""
+
 
 def settle(connection: Connection, batch: Batch, now: datetime) -> None:
     """Write the failures of a batch, clear what succeeded, move the checkpoint."""
@@ -120,6 +123,22 @@ def begin_run(connection: Connection, run_id: str, tenant: str, source: str, sco
     connection.execute(stale.values(outcome="crashed", finished_at=now))
     values = {"id": run_id, "scope": scope, "started_at": now, "outcome": "running", **place}
     connection.execute(insert(runs).values(**values))
+    _forget_old_runs(connection, place)
+
+
+def _forget_old_runs(connection: Connection, place: Mapping[str, str]) -> None:
+    """A live source makes several runs a second; the newest are kept, and the last that went well."""
+    newest = select(runs).filter_by(**place).order_by(runs.c.finished_at.desc()).limit(1)
+    oldest_kept = newest.where(runs.c.finished_at.is_not(None)).offset(RUNS_KEPT - 1)
+    last_good = newest.with_only_columns(runs.c.id).filter_by(outcome="ok")
+    connection.execute(
+        delete(runs)
+        .filter_by(**place)
+        .where(
+            runs.c.finished_at < oldest_kept.with_only_columns(runs.c.finished_at).scalar_subquery(),
+            runs.c.id != func.coalesce(last_good.scalar_subquery(), ""),
+        )
+    )
 
 
 def finish_run(
