@@ -126,6 +126,7 @@ class Running:
     day: date
     pace: Pace
     stopping: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     failures: dict[str, int] = field(default_factory=dict)
     spent: float = 0.0
 
@@ -185,7 +186,8 @@ class Running:
             self.failures[resolved.setup.name] = 0
         except GroundedError as error:
             if isinstance(error, GenerationError):
-                self.failures[resolved.setup.name] = self.failures.get(resolved.setup.name, 0) + 1
+                with self.lock:
+                    self.failures[resolved.setup.name] = self.failures.get(resolved.setup.name, 0) + 1
             problem = Problem(error=type(error).__name__, message=error.message, fix=error.fix)
             sample = Sample(row, problem=problem)
             return _Done(task, sample, tuple(metric.measure(sample) for metric in self.metrics))
@@ -205,7 +207,8 @@ class Running:
         found = self._asked_again(row, resolved)
         answer = found.answer.model_copy(update={"request_id": key[:32]})
         cost = _cost(resolved.setup, found)
-        self.spent += cost or 0.0
+        with self.lock:
+            self.spent += cost or 0.0
         found = Answered(answer, found.retrieved, found.seconds, cost)
         self.cache.keep_answer(key, found)
         return found

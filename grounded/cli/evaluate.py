@@ -163,4 +163,5 @@ def said(comparison: Comparison) -> str:
     if comparison.finding != "not_enough_data":
         return f"{what} is {comparison.finding}: {change}{sure}"
     more = "" if comparison.more_needed is None else f"; about {comparison.more_needed} more questions needed"
-    return f"{what}: not enough data to tell ({change}{sure}{more})"
+    note = f" {comparison.note}" if comparison.note else ""
+    return f"{what}: not enough data to tell ({change}{sure}{more}).{note}"

@@ -15,6 +15,7 @@ from grounded.errors import ExperimentError
 from grounded.evaluation.packing import Packing
 from grounded.records import Answer, MetricValue, Passage, Trial
 from grounded.records.experiments import Pool
+from grounded.settings import PRIVATE_FILE_MODE
 
 VERSION = 1
 _TABLES = """
@@ -59,6 +60,7 @@ class Cache:
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=PRIVATE_FILE_MODE)  # it holds answers and passages
             self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             self._connection.executescript(f"pragma journal_mode=wal; pragma synchronous=normal; {_TABLES}")
             version = self.remembered("version", str(VERSION))
