@@ -68,8 +68,8 @@ def experiment_junit(experiment: Experiment, gate: Gate | None = None) -> str:
     root = ElementTree.Element("testsuites", name=_xml(experiment.name))
     if gate is not None:
         suite = ElementTree.SubElement(root, "testsuite", name=_xml(f"gate for {gate.variant}"))
-        for check in gate.checks:
-            named = " ".join(filter(None, (check.kind, check.metric)))
+        for number, check in enumerate(gate.checks, start=1):
+            named = " ".join(filter(None, (f"{number}:", check.kind, check.metric)))
             case = ElementTree.SubElement(suite, "testcase", classname="gate", name=_xml(named))
             if not check.passed:
                 failure = ElementTree.SubElement(case, "failure", message=_xml(check.message))

@@ -86,7 +86,7 @@ def _certain(experiment: Experiment) -> list[Comparison]:
 
 def _sentence(experiment: Experiment, each: Comparison) -> str:
     card = experiment.card(each.metric)
-    level = " claim by claim" if each.level == "claim" else ""
+    level = ", claim by claim," if each.level == "claim" else ""
     change = ""
     if each.difference is not None:
         change = f" by {change_of(abs(each.difference), card, sign=False)}"
