@@ -24,7 +24,7 @@ FILES, RECORDS, READER = "files", "records", "llama-index"
 """The plug-ins for sources that have no scheme."""
 
 
-def connector(source: Source, **options: Any) -> Connector:
+def connector(source: Source, /, **options: Any) -> Connector:
     """The connector that reads a source.
 
     The scheme of a URI is the name of a plug-in: ``postgresql://host/shop``. What follows a ``+`` in a scheme is the
