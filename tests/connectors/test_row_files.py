@@ -15,6 +15,7 @@ from grounded.testing.connectors import ConnectorContract
 from grounded_connectors.delta import DeltaConnector
 from grounded_connectors.readers import ReaderConnector
 from grounded_connectors.row_files import RowFilesConnector
+from tests.ingestion.parsers.making import workbook
 from tests.ingestion.support import Base
 
 ROWS: list[dict[str, Any]] = [{"id": 1, "name": "Kettle", "price": 49.5}, {"id": 2, "name": "Mug", "price": 7}]
@@ -42,12 +43,7 @@ def written(root: Path, name: str) -> Path:
     """A table in a binary format."""
     path = root / name
     if name.endswith(".xlsx"):
-        openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
-        book = openpyxl.Workbook()
-        book.active.append(list(ROWS[0]))
-        for row in ROWS:
-            book.active.append(list(row.values()))
-        book.save(path)
+        path.write_bytes(workbook({"Prices": [list(ROWS[0]), *(list(row.values()) for row in ROWS)]}))
         return path
     pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     import pyarrow.parquet as pq
