@@ -27,6 +27,7 @@
     │   ├── UnsupportedFormatError
     │   ├── EncryptedDocumentError
     │   ├── EmptyDocumentError
+    │   ├── UnreadableTextError                its fonts or pictures hide which letters it is made of
     │   ├── LimitExceededError                 size, nesting, time or memory limit
     │   ├── QuarantinedError                   hidden or misleading text, and quarantine was asked for
     │   ├── ClockSkewError                     an event claims to happen in the future
@@ -212,6 +213,10 @@ class EncryptedDocumentError(ParseError):
 
 class EmptyDocumentError(ParseError):
     """The document holds no text."""
+
+
+class UnreadableTextError(ParseError):
+    """The document shows text, but does not say which letters it is made of."""
 
 
 class LimitExceededError(ParseError):

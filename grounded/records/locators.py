@@ -141,7 +141,9 @@ def places(locators: tuple[Locator, ...]) -> str:
     """A short text for people that names all places, runs of pages or rows as one: ``Prices rows 2–7``."""
     parts: list[str] = []
     run: list[Locator] = []
-    for locator in (*locators, None):
+    pages = {locator.fields["number"] for locator in locators if locator.kind == "page"}
+    said = [each for each in locators if each.kind != "box" or each.fields["page"] not in pages]
+    for locator in (*dict.fromkeys(said), None):
         if run and (locator is None or not _continues(run[-1], locator)):
             parts.append(_run_label(run))
             run = []

@@ -12,7 +12,7 @@ from grounded.ingestion.parsers.source import Limits, Source
 from grounded.ingestion.parsers.worker import close_worker, parse_isolated
 from grounded.records import Parsed, RawDocument
 
-PARSERS_VERSION = "1"
+PARSERS_VERSION = "2"
 """Raised when a parser reads the same bytes differently; documents are then parsed again."""
 
 __all__ = ["PARSERS_VERSION", "Format", "Limits", "close_worker", "known_formats", "parse"]

@@ -19,6 +19,8 @@ class Limits:
         archive_bytes: Unpacked size of a zipped document (DOCX, PPTX, XLSX, EPUB, ODT), all members together.
         archive_members: Members of a zipped document.
         depth: Nesting of JSON values.
+        nesting: Documents within documents: attachments of mails, members of archives.
+        ocr_languages: Tesseract's names of the languages of pictures and scanned pages, joined by ``+``.
     """
 
     input_bytes: int = 200_000_000
@@ -28,6 +30,8 @@ class Limits:
     archive_bytes: int = 1_000_000_000
     archive_members: int = 50_000
     depth: int = 200
+    nesting: int = 4
+    ocr_languages: str = "eng"
 
     def check_input(self, size: int) -> None:
         """Refuse a document of ``size`` bytes that is too large.
