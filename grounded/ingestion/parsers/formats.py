@@ -55,6 +55,14 @@ FORMATS: dict[str, Format] = {
         Format(
             "odt", "OpenDocument text", ("odt",), "longtail:parse_odt", isolated=True, zipped=True, extra="unstructured"
         ),
+        Format(
+            "image",
+            "Picture",
+            ("png", "jpg", "jpeg", "tif", "tiff", "bmp", "gif", "webp"),
+            "images:parse",
+            isolated=True,
+            extra="ocr",
+        ),
         Format("msg", "Outlook message", ("msg",), "longtail:parse_msg", isolated=True, extra="unstructured"),
     )
 }

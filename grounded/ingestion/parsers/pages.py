@@ -124,7 +124,7 @@ class _Glyphs:
             return True
         sampled = range(0, self._page.count_chars(), max(1, count // _SAMPLED))
         unmapped = sum(raw.FPDFText_HasUnicodeMapError(self._raw, index) == 1 for index in sampled)
-        return unmapped > UNMAPPED_SHARE * len(sampled)
+        return bool(unmapped > UNMAPPED_SHARE * len(sampled))
 
     def pieces(self) -> Iterator[Piece]:
         """Runs of words with no wide gap inside, in the order of the file."""
@@ -147,7 +147,7 @@ class _Glyphs:
         if len(piece.text) > 4 and piece.top - piece.bottom <= piece.right - piece.left:
             return False
         index = position if self._indexes is None else self._indexes[position]
-        return abs(math.sin(raw.FPDFText_GetCharAngle(self._raw, index))) > 0.5
+        return bool(abs(math.sin(raw.FPDFText_GetCharAngle(self._raw, index))) > 0.5)
 
     def _lines(self) -> Iterator[tuple[int, int]]:
         for line in _LINES.finditer(self.text):

@@ -30,6 +30,7 @@ EXTENSIONS = {
     "rtf": "rtf",
     "odt": "odt",
     "msg": "msg",
+    **dict.fromkeys(("png", "jpg", "jpeg", "tif", "tiff", "bmp", "gif", "webp"), "image"),
 }
 """Format by file extension, without the dot."""
 
@@ -41,6 +42,9 @@ _OLE2_STREAMS = (
     ("PowerPoint Document", "ppt"),
     ("Workbook", "xlsx"),
     ("Book", "xlsx"),
+)
+_PICTURE = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\x00|MM\x00\*|GIF8[79]a|RIFF....WEBP|BM....\x00\x00\x00\x00", re.DOTALL
 )
 _OLD_OFFICE = {"doc": ("Word 97-2003", "DOCX"), "ppt": ("PowerPoint 97-2003", "PPTX")}
 # Atomic and possessive, so that a row of comments cannot be cut up in ever new ways.
@@ -106,6 +110,8 @@ def _binary_format(content: bytes, name: str) -> str:
         return found
     if content.startswith(_OLE2):
         return _ole2_format(content)
+    if _PICTURE.match(content):
+        return "image"
     return "rtf" if start.startswith(b"{\\rtf") else ""
 
 
@@ -222,5 +228,5 @@ def _unsupported(content: bytes, name: str) -> UnsupportedFormatError:
         return UnsupportedFormatError("The content is neither text nor a document of a known format.")
     best = matches[0]
     kind = best.mime_type or best.name or best.extension
-    fix = "Pictures need optical character recognition (OCR) first." if kind.startswith("image/") else ""
+    fix = "Save it as PNG." if kind.startswith("image/") else ""
     return UnsupportedFormatError(f"The content looks like {kind}, which is not read.", fix=fix)

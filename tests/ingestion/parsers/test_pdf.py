@@ -18,7 +18,7 @@ from grounded.ingestion.parsers.layout import arrange
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed, place_of
 
-from .making import pdf, places
+from .making import pdf, places, read
 
 LEFT = ["The kettle boils water", "for tea and coffee and", "stops by itself when it", "is ready to be poured."]
 RIGHT = ["A toaster browns bread", "on both sides at once,", "darker where the dial", "is turned to the right."]
@@ -208,3 +208,29 @@ def test_plain_pages_are_read_fast() -> None:
     in_process(content)
     # 485 pages per CPU second were measured; this guards against another order of magnitude.
     assert 60 / (time.process_time() - began) > 60
+
+
+def scanned(*lines: str) -> bytes:
+    """A page that is a picture of its text."""
+    import pypdfium2
+
+    page = pypdfium2.PdfDocument(pdf([lines]))[0]
+    buffer = io.BytesIO()
+    page.render(scale=200 / 72).to_pil().save(buffer, "PDF", resolution=200)
+    return buffer.getvalue()
+
+
+def test_a_scanned_page_and_a_picture_are_read_by_recognition() -> None:
+    pytest.importorskip("tesserocr", reason="character recognition needs the extra")
+    import pypdfium2
+
+    content = scanned("The warranty of the kettle is 36 months.", "Express delivery costs 12 euros.")
+    parsed = read(content, "scan.pdf")
+    assert parsed.text == "The warranty of the kettle is 36 months.\nExpress delivery costs 12 euros."
+    assert any("character recognition" in warning for warning in parsed.warnings)
+    (_, box), *_ = places(parsed, "box")
+    assert 60 < box["left"] < 80
+    assert 740 < box["top"] < 780
+    buffer = io.BytesIO()
+    pypdfium2.PdfDocument(content)[0].render(scale=2).to_pil().save(buffer, "PNG")
+    assert "36 months" in read(buffer.getvalue(), "scan.png").text
