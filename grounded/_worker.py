@@ -55,6 +55,10 @@ def _answer(header: dict[str, Any], content: bytes) -> dict[str, Any]:
     _limit_memory(limits.memory_bytes)
     watchdog = _Watchdog(limits.seconds + _GRACE_SECONDS)
     try:
+        if "view" in header:
+            from grounded.ingestion.parsers.viewing import view_page
+
+            return {"view": view_page(content, **header["view"])}
         parsed = run_parser(header["format"], Source(content, name=header["name"], limits=limits))
         return {"parsed": parsed.to_dict()}
     except MissingExtraError as error:

@@ -69,7 +69,7 @@ def parse(source: Source) -> Parsed:
 
 def _upright(frame: Image.Image) -> Image.Image:
     """A picture the way it is looked at: turned as the camera says, on white where it is transparent."""
-    turned = ImageOps.exif_transpose(frame) or frame
+    turned = ImageOps.exif_transpose(frame)
     if turned.mode in ("RGBA", "LA", "P"):
         coloured = turned.convert("RGBA")
         ground = Image.new("RGBA", coloured.size, "white")

@@ -78,6 +78,17 @@ def read_page(page: pypdfium2.PdfPage, form: Any = None) -> Page:
     return Page(tuple(upright), tuple(aside), tuple(notes), height)
 
 
+def letters_of(page: pypdfium2.PdfPage) -> list[tuple[str, Box]]:
+    """Every letter and digit of a page, small, with its box, in the order of the file."""
+    glyphs = _Glyphs(page.get_textpage())
+    return [
+        (small, glyphs.box(at))
+        for at, character in enumerate(glyphs.text)
+        for small in character.casefold()
+        if small.isalnum()
+    ]
+
+
 def _stamps(pieces: list[Piece]) -> list[Piece]:
     """Words that run up or down the page, those that follow each other as one."""
     joined: list[Piece] = []

@@ -65,14 +65,31 @@ class ParsingProcess:
                 ``WorkerCrashError`` when it died.
             MissingExtraError: The format needs an extra.
         """
-        header = {"format": format_name, "name": source.name, "limits": asdict(source.limits)}
+        return _parsed(self._asked({"format": format_name}, source))
+
+    def view(self, source: Source, page: int, quote: str, places: list[list[float]]) -> dict[str, Any]:
+        """A page of a PDF as a picture with a quote's places; see ``viewing.view_page``.
+
+        Raises:
+            ParseError: It cannot be opened, has no such page, took too long, or the child died.
+        """
+        answer = self._asked({"view": {"number": page, "quote": quote, "places": places}}, source)
+        if isinstance(answer.get("error"), dict):
+            raise _error(answer["error"])
+        view = answer.get("view")
+        if not isinstance(view, dict):
+            raise WorkerCrashError("The parsing process answered with something that is no page.")
+        return view
+
+    def _asked(self, what: dict[str, Any], source: Source) -> dict[str, Any]:
+        header = {**what, "name": source.name, "limits": asdict(source.limits)}
         with self._lock:
             self._ensure()
             answer = self._exchange(json.dumps(header).encode(), source)
             self._served += 1
             if self._served >= DOCUMENTS_PER_PROCESS or answer.get("exit"):
                 self._stop()
-        return _parsed(answer)
+        return answer
 
     def close(self) -> None:
         """End the child; the next document starts another."""
@@ -283,6 +300,11 @@ atexit.register(_shared.close)
 def parse_isolated(format_name: str, source: Source) -> Parsed:
     """Parse in the parsing process that this process shares between its threads; see ``ParsingProcess.parse``."""
     return _shared.parse(format_name, source)
+
+
+def view_isolated(source: Source, page: int, quote: str, places: list[list[float]]) -> dict[str, Any]:
+    """A page as a picture, drawn in the shared parsing process; see ``ParsingProcess.view``."""
+    return _shared.view(source, page, quote, places)
 
 
 def close_worker() -> None:
