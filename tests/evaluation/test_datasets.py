@@ -120,7 +120,7 @@ def test_missing_files_and_other_endings_are_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         read_dataset(tmp_path / "set.docx")
     with pytest.raises(UsageError):
-        write_dataset(DataSet(name="x", rows=()), tmp_path / "set.csv")
+        write_dataset(DataSet(name="x", rows=()), tmp_path / "set.parquet")
 
 
 def test_names_of_other_tools_are_understood_and_ids_follow_the_question(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grounded.evaluation.packing import Packing
@@ -29,6 +29,7 @@ def test_answers_are_restored_with_their_prompts_scores_and_reports() -> None:
         assert made.answer_of(trial) == _answer(number)
 
 
+@settings(max_examples=10)
 @given(make.reports(), st.lists(make.passages(), max_size=4), st.text(max_size=30))
 def test_whatever_the_passages_say_messages_come_back(report, given_passages, around) -> None:  # type: ignore[no-untyped-def]
     passages = tuple(given_passages)
