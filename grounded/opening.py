@@ -86,7 +86,7 @@ def _settings_for(
     """The settings, and whether the knowledge base is new; nothing is written."""
     if folder.exists() and not folder.is_dir():
         raise KnowledgeBaseExistsError(f"{folder} is a file.", fix="Name a folder.")
-    _check_store(store or EMBEDDED_STORE)
+    check_store(store or EMBEDDED_STORE)
     address = ledger_address(folder, ledger or LOCAL_LEDGER)
     if (folder / KB_FILE).exists() or not create:
         settings = KnowledgeBaseSettings.read(folder)
@@ -115,7 +115,12 @@ def _check_given(folder: Path, name: str, given: str | None, kept: str, *, same:
         )
 
 
-def _check_store(store: str) -> None:
+def check_store(store: str) -> None:
+    """Refuse a store that is none.
+
+    Raises:
+        ConfigurationError: It is neither the embedded one nor the address of a Qdrant collection.
+    """
     if store != EMBEDDED_STORE and not store.startswith(_SERVER_SCHEMES):
         raise ConfigurationError(
             f"There is no store {store!r}.", fix=f"Allowed: {EMBEDDED_STORE}, or qdrant://host:6333/name."
@@ -226,7 +231,7 @@ def _remove(place: Path) -> None:
 
 def open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) -> VectorStore:
     """The store the settings name; waits up to ``wait`` seconds while another process holds it."""
-    _check_store(settings.store)
+    check_store(settings.store)
     if settings.store != EMBEDDED_STORE:
         from grounded.retrieval.qdrant import QdrantStore
 

@@ -71,7 +71,7 @@ def ingest(
     with (
         output.open_knowledge_base(create=True) as knowledge_base,
         _progress(output.side) as (progress, stopping),
-        _stoppable(stopping) as stop,
+        stoppable(stopping) as stop,
     ):
         report = knowledge_base.ingest(
             *connectors,
@@ -118,7 +118,7 @@ def found(sources: list[str], options: dict[str, str | list[str]]) -> list[Conne
 
 
 @contextmanager
-def _stoppable(stopping: Callable[[], None]) -> Iterator[dict[str, bool]]:
+def stoppable(stopping: Callable[[], None]) -> Iterator[dict[str, bool]]:
     """The first Ctrl-C asks for a stop at the next batch border, the second one interrupts at once."""
     stop = {"asked": False}
 

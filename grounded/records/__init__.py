@@ -83,6 +83,7 @@ from grounded.records.force import out_of_force, superseded
 from grounded.records.gates import Gate, GateCheck, Manifest
 from grounded.records.keeping import ErasedDocument, Erasure, Pruning, Reconciliation, SourceDifference
 from grounded.records.locators import Locator, Segment, locate, place_of, places
+from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RestoreReport
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
 from grounded.records.verdicts import (
@@ -111,6 +112,9 @@ __all__ = [
     "Answer",
     "AnswerRecord",
     "AnyOf",
+    "BackupManifest",
+    "BackupMember",
+    "BackupReport",
     "Between",
     "Budget",
     "Calibration",
@@ -160,6 +164,7 @@ __all__ = [
     "Message",
     "MetricCard",
     "MetricValue",
+    "MoveReport",
     "Need",
     "Not",
     "Offer",
@@ -179,6 +184,7 @@ __all__ = [
     "ReliabilityBin",
     "Rename",
     "Report",
+    "RestoreReport",
     "RetractEvent",
     "Review",
     "RiskPoint",

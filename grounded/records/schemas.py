@@ -19,6 +19,7 @@ from grounded.records.experiments import Experiment
 from grounded.records.gates import Gate, Manifest
 from grounded.records.keeping import Erasure, Pruning, Reconciliation
 from grounded.records.locators import Locator
+from grounded.records.moves import BackupReport, MoveReport, RestoreReport
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
 from grounded.records.verdicts import Citation, Claim, Evidence, Report
@@ -26,6 +27,7 @@ from grounded.records.verdicts import Citation, Claim, Evidence, Report
 PUBLISHED: tuple[type[Record], ...] = (
     Answer,
     AnswerRecord,
+    BackupReport,
     Calibration,
     Chunk,
     Citation,
@@ -42,10 +44,12 @@ PUBLISHED: tuple[type[Record], ...] = (
     Reconciliation,
     Locator,
     Manifest,
+    MoveReport,
     Parsed,
     Passage,
     Prompt,
     Report,
+    RestoreReport,
     Row,
     Status,
 )
