@@ -12,6 +12,7 @@
     │   ├── KnowledgeBaseExistsError (FileExistsError)
     │   ├── KnowledgeBaseLockedError           another process holds it (``pid``)
     │   ├── EmbedderMismatchError              it was built with another embedding model
+    │   ├── BackupError                        a backup is damaged, or cannot be read or written
     │   ├── LedgerError                        the ledger refused or failed
     │   │   └── LeaseLostError                 another worker has taken the source over
     │   ├── SourceBusyError (Retryable)        another worker syncs the source
@@ -143,6 +144,10 @@ class KnowledgeBaseLockedError(KnowledgeBaseError):
 
 class EmbedderMismatchError(KnowledgeBaseError):
     """The knowledge base was built with another embedding model."""
+
+
+class BackupError(KnowledgeBaseError):
+    """A backup is damaged, is none, or cannot be read or written."""
 
 
 class LedgerError(KnowledgeBaseError):
