@@ -33,6 +33,7 @@ from grounded.protocols import EntailmentModel, Generator
 from grounded.questions import (
     BUILDING,
     AskOptions,
+    Origins,
     PromptOptions,
     Reading,
     VerifyOptions,
@@ -67,7 +68,6 @@ from grounded.verification import REPAIR_TRIES, AnswerStream, Prepared, Verifier
 
 if TYPE_CHECKING:
     from grounded.answering.streaming import Step
-    from grounded.ingestion.ledger import Ledger
     from grounded.retrieval.search import SearchResult
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Asking:
     def __init__(
         self,
         search: Callable[[str, Reading], SearchResult],
-        ledger: Ledger,
+        ledger: Origins,
         similarity: Callable[[str, Sequence[str]], Sequence[float]],
     ) -> None:
         self._search = search

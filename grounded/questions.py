@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from grounded.errors import UnknownNameError, UsageError
 from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
-from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Trust, Viewer, as_principals
+from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Segment, Trust, Viewer, as_principals
 from grounded.text.terms import content_stems
 from grounded.verification import Rewrite, check_policy
 
@@ -20,6 +20,30 @@ _FOLLOW_UP = re.compile(
     r"\b(it|its|they|them|their|that|this|these|those|he|she|his|her|there|one|ones)\b|^\s*(and|but|so|what about)\b",
     re.IGNORECASE,
 )
+
+
+class Origins(Protocol):
+    """What is known of where passages come from; a ledger knows all of it. Thread-safe."""
+
+    def segments(self, document_id: str, version: str | None = None) -> tuple[Segment, ...]:
+        """Places in the origin of a version."""
+        ...
+
+    def live_since(self, document_ids: Sequence[str]) -> dict[str, datetime]:
+        """When the live version of each document became live."""
+        ...
+
+    def watermark(self, document_ids: Sequence[str]) -> datetime | None:
+        """Up to when their sources were read."""
+        ...
+
+    def last_success(self) -> datetime | None:
+        """When everything was last read without loss."""
+        ...
+
+    def record(self, answer: AnswerRecord) -> None:
+        """Keep an answer record."""
+        ...
 
 
 class Reading(TypedDict, total=False):

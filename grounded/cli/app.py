@@ -180,6 +180,8 @@ def output_of(
 def _register_commands() -> None:
     from grounded.cli import (
         ask,
+        attach,
+        backup,
         benchmark,
         calibrate,
         cite,
@@ -192,6 +194,7 @@ def _register_commands() -> None:
         forget,
         ingest,
         models,
+        move,
         prompt,
         reconcile,
         report,
@@ -220,6 +223,9 @@ def _register_commands() -> None:
             evaluate,
             review,
             status,
+            attach,
+            move,
+            backup,
             doctor,
         ):
             module.register(app)

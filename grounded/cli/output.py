@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grounded.cli import streams
+from grounded.errors import UsageError
 from grounded.records import SCHEMA, Record
 from grounded.settings import ProjectSettings
 
@@ -64,7 +66,13 @@ class Output:
         sys.stdout.write(streams.valid_everywhere(text) + "\n")
 
     def open_knowledge_base(self, *, create: bool = False) -> Any:
-        """The knowledge base that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names."""
+        """The knowledge base, or the attached collection, that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names."""
+        from grounded.attaching import ATTACHED_FILE, Attached
         from grounded.pipeline import KnowledgeBase
+
+        if (Path(self.kb).expanduser() / ATTACHED_FILE).exists():
+            if create:
+                raise UsageError(f"{self.kb} reads an attached collection, which is never written to.", fix="Use --kb.")
+            return Attached.open(self.kb)
 
         return KnowledgeBase.open(self.kb, create=create, wait=self.wait)

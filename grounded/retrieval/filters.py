@@ -71,7 +71,12 @@ class Dialect(Protocol):
         ...
 
 
-def translate(condition: Condition, dialect: Dialect, kinds: Mapping[str, KeyKind]) -> Any:
+def translate(
+    condition: Condition,
+    dialect: Dialect,
+    kinds: Mapping[str, KeyKind],
+    path: Callable[[str], str] = lambda key: path_of(key),
+) -> Any:
     """Write a condition as a filter of one client library.
 
     A value of another kind than its key was declared with matches nothing: ``AnyOf("year", ("2024",))``
@@ -81,6 +86,7 @@ def translate(condition: Condition, dialect: Dialect, kinds: Mapping[str, KeyKin
         condition: What must hold.
         dialect: The client library's way of writing filters.
         kinds: The declared keys; ``SYSTEM_KEYS`` included.
+        path: How a key is written as a JSON path.
 
     Raises:
         UnknownNameError: The condition mentions a key that was not declared.
@@ -88,13 +94,14 @@ def translate(condition: Condition, dialect: Dialect, kinds: Mapping[str, KeyKin
     for key in sorted(keys_of(condition)):
         if key not in kinds:
             raise UnknownNameError("filter key", key, tuple(kinds), fix="Declare it before filtering on it.")
-    return _Translator(dialect, kinds).filter(condition)
+    return _Translator(dialect, kinds, path).filter(condition)
 
 
 class _Translator:
-    def __init__(self, dialect: Dialect, kinds: Mapping[str, KeyKind]) -> None:
+    def __init__(self, dialect: Dialect, kinds: Mapping[str, KeyKind], path: Callable[[str], str]) -> None:
         self._dialect = dialect
         self._kinds = kinds
+        self._path = path
 
     def filter(self, condition: Condition) -> Any:
         """One condition as one filter."""
@@ -107,11 +114,11 @@ class _Translator:
             case Not(condition=negated):
                 return combine(must_not=[self.filter(negated)])
             case Absent(key=key):
-                return combine(must=[self._dialect.absent(path_of(key))])
+                return combine(must=[self._dialect.absent(self._path(key))])
             case Between():
                 return self._between(condition)
             case AnyOf(key=key, values=values):
-                alternatives = _ALTERNATIVES[self._kinds[key]](self._dialect, path_of(key), values)
+                alternatives = _ALTERNATIVES[self._kinds[key]](self._dialect, self._path(key), values)
                 return combine(should=alternatives) if alternatives else self._never()
 
     def _between(self, wanted: Between) -> Any:
@@ -120,7 +127,7 @@ class _Translator:
         # Also false for "not a number", which neither library can write.
         if self._kinds[wanted.key] not in {"integer", "float"} or not low < high:
             return self._never()
-        path = path_of(wanted.key)
+        path = self._path(wanted.key)
         if (low, high) == (-math.inf, math.inf):
             return self._dialect.combine(must_not=[self._dialect.absent(path)])
         bounds = {"gte": low, "lt": high}
