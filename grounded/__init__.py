@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grounded.answering import llm as llm
+    from grounded.asynchronous import aattach as aattach
+    from grounded.asynchronous import abackup as abackup
+    from grounded.asynchronous import abuild_prompt as abuild_prompt
+    from grounded.asynchronous import acite as acite
+    from grounded.asynchronous import amove as amove
+    from grounded.asynchronous import arestore as arestore
+    from grounded.asynchronous import averify as averify
+    from grounded.attaching import attach as attach
+    from grounded.backups import backup as backup
     from grounded.connecting import connector as connector
     from grounded.errors import GroundedError as GroundedError
     from grounded.evaluating import evaluate as evaluate
+    from grounded.moving import move as move
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
     from grounded.prompting import build_prompt as build_prompt
     from grounded.records import Answer as Answer
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     from grounded.records import Report as Report
     from grounded.records import Span as Span
     from grounded.repairing import rewriter as rewriter
+    from grounded.restoring import restore as restore
     from grounded.verification import cite as cite
     from grounded.verification import verify as verify
     from grounded.verification import verify_stream as verify_stream
@@ -36,6 +47,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "KnowledgeBase": "grounded.pipeline",
+    "attach": "grounded.attaching",
+    "backup": "grounded.backups",
+    "move": "grounded.moving",
+    "restore": "grounded.restoring",
+    **dict.fromkeys(
+        ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arestore", "averify"), "grounded.asynchronous"
+    ),
     "build_prompt": "grounded.prompting",
     "connector": "grounded.connecting",
     "watch": "grounded.watching",

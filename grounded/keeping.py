@@ -30,6 +30,7 @@ from grounded.records import (
     document_id,
 )
 from grounded.settings import KnowledgeBaseSettings
+from grounded.twins import twin
 
 if TYPE_CHECKING:
     from grounded.ingestion.ledger import Doomed, Ledger
@@ -251,6 +252,10 @@ class Keeping:
         with self._ledger.writer():
             self._compact()
         return Pruning(bytes_before=before, bytes_after=size_on_disk(self.path))
+
+    astatus, aanswers, areconcile, aretry = twin(status), twin(answers), twin(reconcile), twin(retry)
+    aforget, areadmit, aprune, acompact = twin(forget), twin(readmit), twin(prune), twin(compact)
+    astatus_of = classmethod(twin(status_of.__func__))  # type: ignore[attr-defined]
 
     def _compared_points(self, *, repair: bool) -> Reconciliation:
         from grounded.ingestion.payloads import FilterKeys

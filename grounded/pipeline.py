@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import reduce
@@ -21,6 +20,7 @@ from grounded.records import (
     SYSTEM_KEYS,
     AllOf,
     Answer,
+    BackupReport,
     DoneEvent,
     Event,
     IngestReport,
@@ -33,7 +33,7 @@ from grounded.records import (
     conditions_from,
 )
 from grounded.settings import KnowledgeBaseSettings
-from grounded.twins import cancellable, iterate
+from grounded.twins import iterate, twin
 
 if TYPE_CHECKING:
     from grounded.asking import Asking
@@ -269,6 +269,13 @@ class KnowledgeBase(Keeping):
         self._check_open()
         return self._ledger.document(document_id, version)
 
+    def backup(self, file: str | Path, *, cancel: Callable[[], bool] | None = None) -> BackupReport:
+        """Write it into one new file, vectors included, also during an ingest; see ``grounded.backup``."""
+        from grounded.backups import write_backup
+
+        self._check_open()
+        return write_backup(self.path, self._settings, self._store, file, cancel=cancel)
+
     def close(self) -> None:
         """Flush and release; another process may open it then. Closing twice does nothing."""
         self._is_closed = True
@@ -281,17 +288,10 @@ class KnowledgeBase(Keeping):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    async def aingest(self, *sources: Source, **options: Any) -> IngestReport:
-        """``ingest`` in a worker thread; cancelling stops it at the next batch border."""
-        return await cancellable(lambda cancelled: self.ingest(*sources, cancel=cancelled, **options))
+    aingest, asearch, aprompt, averify = twin(ingest), twin(search), twin(prompt), twin(verify)
+    atext, abackup, aclose = twin(text), twin(backup), twin(close)
 
-    async def asearch(self, query: str, **reading: Unpack[Reading]) -> tuple[Passage, ...]:
-        """``search`` in a worker thread."""
-        return await asyncio.to_thread(self.search, query, **reading)
-
-    async def aprompt(self, question: str, **options: Unpack[PromptOptions]) -> Prompt:
-        """``prompt`` in a worker thread."""
-        return await asyncio.to_thread(self.prompt, question, **options)
+    aopen = classmethod(twin(open.__func__))  # type: ignore[attr-defined]
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """``ask`` in worker threads; cancelling stops it at the model's next piece."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import TypeVar
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Interrupt = Callable[[], None]
@@ -21,6 +24,33 @@ def on_cancel(interrupt: Interrupt) -> None:
     registered = _interrupts.get()
     if registered is not None:
         registered.append(interrupt)
+
+
+def twin(method: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """The asynchronous twin of a function or method: the same, with the same arguments, in a worker thread.
+
+    One that takes ``cancel`` stops at its next border when its twin is cancelled, and only then is the twin done; any
+    other one runs to its end behind a cancelled twin, and its result is dropped.
+    """
+    stops = "cancel" in inspect.signature(method).parameters
+
+    @functools.wraps(method)
+    async def run(*arguments: P.args, **named: P.kwargs) -> T:
+        if not stops:
+            return await asyncio.to_thread(method, *arguments, **named)
+        given: Any = named.get("cancel")
+
+        def work(is_cancelled: Callable[[], bool]) -> T:
+            options: Any = {**named, "cancel": lambda: is_cancelled() or (given is not None and given())}
+            return method(*arguments, **options)
+
+        return await cancellable(work)
+
+    name = method.__name__
+    ending = "; cancelling stops it at the next border, and what is done stays." if stops else "."
+    run.__name__, run.__doc__ = f"a{name}", f"``{name}`` in a worker thread{ending}"
+    run.__qualname__ = run.__qualname__.removesuffix(name) + run.__name__
+    return run
 
 
 async def cancellable(work: Callable[[Callable[[], bool]], T]) -> T:
