@@ -147,7 +147,7 @@ class Attached:
         self.attachment = attachment
         self._collection = collection
         self._embedder = RememberingEmbedder(embedder)
-        self._asking = Asking(self._search, _NoOrigins(), self._similarity)
+        self._asking = Asking(self._search, _NoOrigins(), self._embedder.similarity)
         self._is_closed = False
 
     @classmethod
@@ -291,11 +291,6 @@ class Attached:
         if not viewer.principals:
             return (open_to_all,)
         return (OneOf(conditions=(open_to_all, AnyOf(key=key, values=viewer.principals))),)
-
-    def _similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
-        if not texts:
-            return []
-        return [float(each) for each in self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)]
 
 
 class _NoOrigins:

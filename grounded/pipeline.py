@@ -290,7 +290,6 @@ class KnowledgeBase(Keeping):
 
     aingest, asearch, aprompt, averify = twin(ingest), twin(search), twin(prompt), twin(verify)
     atext, abackup, aclose = twin(text), twin(backup), twin(close)
-
     aopen = classmethod(twin(open.__func__))  # type: ignore[attr-defined]
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
@@ -368,12 +367,7 @@ class KnowledgeBase(Keeping):
     def _asking(self) -> Asking:
         from grounded.asking import Asking
 
-        return Asking(self._search, self._ledger, self._similarity)
-
-    def _similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
-        if not texts:
-            return []
-        return [float(each) for each in self._embedder.embed_documents(texts) @ self._embedder.embed_query(question)]
+        return Asking(self._search, self._ledger, self._embedder.similarity)
 
     def _split(self, document: Any, document_id: str) -> Any:
         from grounded.ingestion.splitting import split

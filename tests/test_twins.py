@@ -101,7 +101,7 @@ def test_twins_give_the_same_answers(tmp_path: Path) -> None:
         results = [
             report.documents_added,
             [passage.text for passage in await kb.asearch(question, k=3)],
-            (await kb.aprompt(question, nonce="n")).messages,
+            (await kb.aprompt(question, nonce="abcd1234")).messages,
             (await kb.averify("The fee of rule 7 is 7 euros.")).groundedness,
             (await kb.aask(question)).outcome,
             (await kb.astatus()).points,
@@ -117,7 +117,7 @@ def test_twins_give_the_same_answers(tmp_path: Path) -> None:
         expected = [
             kb.ingest(documents).documents_added,
             [passage.text for passage in kb.search(question, k=3)],
-            kb.prompt(question, nonce="n").messages,
+            kb.prompt(question, nonce="abcd1234").messages,
             kb.verify("The fee of rule 7 is 7 euros.").groundedness,
             kb.ask(question).outcome,
             kb.status().points,

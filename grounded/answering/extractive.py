@@ -53,7 +53,7 @@ class ExtractiveGenerator:
     """Quotes the sentences that answer the question, each with its marker; the same input gives the same answer.
 
     Words are never added or changed. White space runs become one blank and bracketed reference numbers of the
-    source are left out, since they would read as markers.
+    source are left out, since they would read as markers. Thread-safe when ``similarity`` is.
 
     Args:
         similarity: Compares the question with sentences, such as the cosine of the knowledge base's embedder;

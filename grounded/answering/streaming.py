@@ -49,7 +49,7 @@ class VisibleText:
     """Passes on the visible part of the pieces a model writes.
 
     All ``Shown`` texts after the last ``Withdrawn``, joined, are ``visible_text`` of all pieces joined, however the
-    text was cut into pieces.
+    text was cut into pieces. For one thread at a time.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from grounded.protocols import Embedder
@@ -22,3 +22,9 @@ class RememberingEmbedder:
         self.embed_query = lru_cache(QUESTIONS)(embedder.embed_query)
         self.token_spans = embedder.token_spans
         self.reads: Callable[[str], bool] | None = getattr(embedder, "reads", None)
+
+    def similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """How alike a question and each text are: cosines in [-1, 1]."""
+        if not texts:
+            return []
+        return [float(each) for each in self.embed_documents(texts) @ self.embed_query(question)]

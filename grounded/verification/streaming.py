@@ -50,6 +50,7 @@ class AnswerStream:
     A sentence is complete when the first word of another has come, since markers and closing quotes may still follow
     a full stop. What was said is taken back by a ``RetractEvent`` where later text changes it: a closing ``</think>``
     makes all text before it reasoning. After ``finish`` the events, put together by ``replay``, are its report.
+    For one thread at a time.
 
     Args:
         prepared: The sources.

@@ -160,7 +160,7 @@ class Verifier:
 
 
 class Prepared:
-    """Sources made ready for checking, made by ``Verifier.prepare``.
+    """Sources made ready for checking, made by ``Verifier.prepare``. For one thread at a time.
 
     Attributes:
         passages: What ``[n]`` counts.
