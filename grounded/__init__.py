@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from grounded.backups import backup as backup
     from grounded.connecting import connector as connector
     from grounded.errors import GroundedError as GroundedError
+    from grounded.evaluating import aevaluate as aevaluate
     from grounded.evaluating import evaluate as evaluate
     from grounded.moving import move as move
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
@@ -58,6 +59,7 @@ _HOMES = {
     "connector": "grounded.connecting",
     "watch": "grounded.watching",
     "evaluate": "grounded.evaluating",
+    "aevaluate": "grounded.evaluating",
     "llm": "grounded.answering",
     "rewriter": "grounded.repairing",
     "cite": "grounded.verification",

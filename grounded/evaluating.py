@@ -27,6 +27,7 @@ from grounded.records import (
 from grounded.scoring import verifier_ref
 from grounded.settings import KnowledgeBaseSettings
 from grounded.trying import Resolved, Running
+from grounded.twins import twin
 
 if TYPE_CHECKING:
     from grounded.pipeline import KnowledgeBase
@@ -128,6 +129,9 @@ def evaluate(
         comparisons=compare(questions.rows, names, cards, found.trials),
         stopped=found.stopped,
     )
+
+
+aevaluate = twin(evaluate)
 
 
 def evaluate_plan(

@@ -37,7 +37,8 @@ class Rewriter:
     """Rewrites sentences from the evidence, as the policy ``repair`` asks for. Made by ``rewriter``.
 
     The model sees the same metaprompt and sources, the question, its answer, and the failing sentences as data inside
-    a boundary of their own. What it returns is only a proposal; the policy has it verified. For one thread at a time: it counts what it spends.
+    a boundary of their own. What it returns is only a proposal; the policy has it verified.
+    For one thread at a time: it counts what it spends.
 
     Attributes:
         usage: Tokens spent so far, as the provider counted them.

@@ -107,7 +107,7 @@ def test_what_a_foreign_collection_cannot_honour_is_refused(server: str) -> None
     with attach(f"{server}/langchain") as theirs:
         for reading in ({"principals": ["staff"]}, {"tenant": "other"}):
             with pytest.raises(UsageError):
-                theirs.search("lamps", **reading)  # type: ignore[arg-type]  # one of two shapes
+                theirs.search("lamps", **reading)
         with pytest.raises(UsageError, match="records"):
             theirs.ask("lamps?", record=True)
 

@@ -26,6 +26,7 @@ NO_TWIN = {
     "llm": "makes an object",
     "rewriter": "makes an object",
     "connector": "makes an object",
+    "watch": "works in threads of its own",
     "verify_stream": "takes asynchronous pieces itself",
 }
 """Public functions without a twin, and why."""

@@ -54,7 +54,8 @@ _BELOW_HALF = 0.49
 class ContainmentModel:
     """An ``EntailmentModel`` that sees words, numbers, names and negation, and no meaning.
 
-    It is precise and blind: what a source says in other words is ``neither``. Its numbers are not probabilities. Thread-safe.
+    It is precise and blind: what a source says in other words is ``neither``. Its numbers are not probabilities.
+    Thread-safe.
 
     Attributes:
         support_coverage: Share of the claim's items that must be found, in [0, 1].
