@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from grounded.connecting import FILES, Source, as_sources, connector
 from grounded.errors import SourceNotFoundError, UsageError
+from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import open_ledger, size_on_disk, status_from
-from grounded.protocols import Connector, Embedder, VectorStore
+from grounded.protocols import Connector, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     AnswerRecord,
@@ -46,7 +47,7 @@ class Keeping:
     _settings: KnowledgeBaseSettings
     _ledger: Ledger
     _store: VectorStore
-    _embedder: Embedder
+    _embedder: RememberingEmbedder
 
     def _check_open(self) -> None:
         raise NotImplementedError
