@@ -52,6 +52,8 @@ def said(mine: Quantity, windows: Sequence[Analysis]) -> bool:
         if any(_SAID_AS.get(abs(value), frozenset()) & window.words for value in mine.raw):
             return True
     theirs = [each for window in windows for each in window.quantities]
+    if mine.kind == "number" and any(day[0] in mine.raw for each in theirs for day in each.days):
+        return True  # a year on its own reads as a number
     if mine.kind == "months":
         return _elapsed(mine, theirs)
     return mine.kind == "date" and _said_in_parts(mine, theirs)

@@ -29,6 +29,8 @@ _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent",
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""
 _MOST_CLASHES = 3
 """Values that may differ at once; with more, the sentences are about different things."""
+_LONGEST_NAME = 4
+"""Words of a name that is looked for in the place of another."""
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
@@ -41,7 +43,7 @@ def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: C
         found: How the claim's words stand in it.
         swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
-    for check in (_name_objection, _replaced_objection, _gap_objection, _subject_objection, _quotation_objection):
+    for check in (_replaced_objection, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
         reason = check(claim, window, found)
         if reason:
             return reason
@@ -111,6 +113,45 @@ def _replaced_objection(claim: Analysis, window: Analysis, found: Alignment) -> 
                         f"the source says {window.text[other.start : other.end]!r} where the sentence says {written!r}"
                     )
     return ""
+
+
+def exchanged_name(claim: Analysis, window: Analysis) -> str:
+    """Whether a window has another name in the place of one that it does not know; empty when it has not.
+
+    In the place: between the same two neighbours, or, at either end of the claim, next to the same two. The latter
+    is the weaker sign, since a source may call somebody by another name at the beginning of a sentence.
+    """
+    mine, theirs, known = _keys(claim), _keys(window), set(_keys(window))
+    at = 0
+    while at < len(mine):
+        end = at
+        while end < len(mine) and claim.items[end].is_name and mine[end] not in known:
+            end += 1
+        if end > at:
+            other = _in_place_of(mine, at, end, theirs, window)
+            if other is not None:
+                says = "says" if at and end < len(mine) else "names"
+                written = claim.text[claim.items[at].start : claim.items[end - 1].end]
+                return f"the source {says} {other!r} where the sentence {says} {written!r}"
+        at = end + 1
+    return ""
+
+
+def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], window: Analysis) -> str | None:
+    """The name that stands in a window where the items ``[at, end)`` of a claim stand."""
+    before, after = mine[max(0, at - (1 if end < len(mine) else 2)) : at], mine[end : end + (1 if at else 2)]
+    if len(before) + len(after) < 2:
+        return None
+    for low in range(len(theirs)):
+        for high in range(low + 1, min(low + _LONGEST_NAME, len(theirs)) + 1):
+            here = window.items[low:high]
+            if not all(item.is_name for item in here) or any(item.key in mine for item in here):
+                continue
+            stands = theirs[max(0, low - len(before)) : low] == before and theirs[high : high + len(after)] == after
+            apart = window.text[here[0].start : here[-1].end]
+            if stands and not re.search(r"[.;:()]\s", apart):
+                return apart
+    return None
 
 
 def _keys(analysis: Analysis) -> list[str]:

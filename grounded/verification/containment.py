@@ -10,7 +10,7 @@ from grounded.verification.agreement import CALCULATED
 from grounded.verification.alignment import align, coverage, verbatim, window_keys
 from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.arithmetic import Calculation, calculation, may_reckon
-from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
+from grounded.verification.checks import exchanged_name, negation_flip, objection, slot_conflict, verbatim_objection
 
 SUPPORT_COVERAGE = 0.9
 """Share of a claim's content that must stand, in order, in one window.
@@ -21,6 +21,8 @@ and their number-changed copies it makes no difference.
 """
 CONFLICT_OVERLAP = 0.9
 """Share of a claim, its differing value counted as found, before that value is a conflict."""
+ALIKE = 0.7
+"""Share of a claim that must stand in a window before another name in it is held against the claim."""
 LEAST_ITEMS = 2
 """Content words and quantities a claim needs before containment says anything about it."""
 MISCALCULATED = "the numbers of the source give"
@@ -31,6 +33,7 @@ _DENIALS = (
     OPPOSITE,
     MISCALCULATED,
     "the source does not give the unit",
+    "the source does not name",
     "no column of the source",
     "the source only asks",
     "one of claim and source is negated",
@@ -43,6 +46,7 @@ _DOUBTS = (
     "the source restricts it",
     "the source does not go as far",
     "the source speaks of",
+    "the source names",
 )
 """How reasons begin that only a model that is sure may overrule; what merely stands further apart any may."""
 SURE = 0.75
@@ -93,7 +97,9 @@ class ContainmentModel:
         stems = stems_of(text)
         missing = sum(item.quantity < 0 and item.key not in stems for item in claim.items)
         if missing > (1.0 - min(self.support_coverage, self.conflict_overlap)) * len(claim.items):
-            return _neither(1.0 - missing / len(claim.items), "no source says this in these words")
+            alike = missing <= (1.0 - ALIKE) * len(claim.items)
+            reason = exchanged_name(claim, analyse(text)) if alike else ""
+            return _neither(1.0 - missing / len(claim.items), reason or "no source says this in these words")
         window = analyse(text)
         if len(window.items) < min(self.support_coverage, self.conflict_overlap) * len(claim.items):
             return _neither(len(window.items) / len(claim.items), "no source says this in these words")

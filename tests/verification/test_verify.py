@@ -540,3 +540,17 @@ def test_one_stretch_that_does_not_say_it_is_no_conflict_with_one_that_does() ->
     source = f"In 1996 he went to the academy to learn. {filler} He left the academy, people who learned there say."
     claim = verify("He learned at the academy.", [source], verifier=Model()).claims[0]
     assert (claim.verdict, claim.conflict) == ("supported", False)
+
+
+def test_a_year_on_its_own_is_said_by_a_date() -> None:
+    source = "Mary Herbert (née Sidney; 27 October 1561 – 25 September 1621) led the Wilton Circle of poets."
+    question = "The Wilton Circle of poets was led by a woman born in what year?"
+    assert "no source says" not in verify_by_default("1561", [source], question=question).claims[0].reason
+    assert verify_by_default("1571", [source], question=question).claims[0].verdict != "supported"
+
+
+def test_a_name_in_the_place_of_another_is_not_supported() -> None:
+    source = "A total of 134 experts in 16 countries took part in a three-round Delphi process held by the university."
+    assert verify_by_default(source, [source]).claims[0].verdict == "supported"
+    (claim,) = verify_by_default(source.replace("Delphi", "Oxford"), [source]).claims
+    assert claim.verdict in ("unsupported", "contradicted")
