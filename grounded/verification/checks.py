@@ -10,8 +10,9 @@ from itertools import pairwise
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
-from grounded.verification.analysis import Analysis, Item
+from grounded.verification.analysis import Analysis
 from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
+from grounded.verification.exchanges import exchanged_word, keys_of
 from grounded.verification.values import Quantity
 
 _CLAUSE_BORDER = re.compile(
@@ -29,8 +30,6 @@ _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent",
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""
 _MOST_CLASHES = 3
 """Values that may differ at once; with more, the sentences are about different things."""
-_LONGEST_NAME = 4
-"""Words of a name that is looked for in the place of another."""
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
@@ -43,7 +42,7 @@ def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: C
         found: How the claim's words stand in it.
         swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
-    for check in (_replaced_objection, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
+    for check in (exchanged_word, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
         reason = check(claim, window, found)
         if reason:
             return reason
@@ -96,76 +95,6 @@ def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
         if item.is_name or written[:1].isupper():
             return f"the source does not name {written!r} here"
     return ""
-
-
-def _replaced_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
-    """A word of the claim where the source has another one between the same neighbours: that is what was changed."""
-    absent = {item.start for item in found.missing if item.quantity < 0}
-    if not absent:
-        return ""
-    theirs = _between_neighbours(window)
-    for before, item, after in zip(["", *_keys(claim)], claim.items, [*_keys(claim)[1:], ""], strict=False):
-        if item.start in absent and (before or after):
-            for other in theirs.get((before, after), ()):
-                if other.key != item.key:
-                    written = claim.text[item.start : item.end]
-                    return (
-                        f"the source says {window.text[other.start : other.end]!r} where the sentence says {written!r}"
-                    )
-    return ""
-
-
-def exchanged_name(claim: Analysis, window: Analysis) -> str:
-    """Whether a window has another name in the place of one that it does not know; empty when it has not.
-
-    In the place: between the same two neighbours, or, at either end of the claim, next to the same two. The latter
-    is the weaker sign, since a source may call somebody by another name at the beginning of a sentence.
-    """
-    mine, theirs, known = _keys(claim), _keys(window), set(_keys(window))
-    at = 0
-    while at < len(mine):
-        end = at
-        while end < len(mine) and claim.items[end].is_name and mine[end] not in known:
-            end += 1
-        if end > at:
-            other = _in_place_of(mine, at, end, theirs, window)
-            if other is not None:
-                says = "says" if at and end < len(mine) else "names"
-                written = claim.text[claim.items[at].start : claim.items[end - 1].end]
-                return f"the source {says} {other!r} where the sentence {says} {written!r}"
-        at = end + 1
-    return ""
-
-
-def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], window: Analysis) -> str | None:
-    """The name that stands in a window where the items ``[at, end)`` of a claim stand."""
-    before, after = mine[max(0, at - (1 if end < len(mine) else 2)) : at], mine[end : end + (1 if at else 2)]
-    if len(before) + len(after) < 2:
-        return None
-    for low in range(len(theirs)):
-        for high in range(low + 1, min(low + _LONGEST_NAME, len(theirs)) + 1):
-            here = window.items[low:high]
-            if not all(item.is_name for item in here) or any(item.key in mine for item in here):
-                continue
-            stands = theirs[max(0, low - len(before)) : low] == before and theirs[high : high + len(after)] == after
-            apart = window.text[here[0].start : here[-1].end]
-            if stands and not re.search(r"[.;:()]\s", apart):
-                return apart
-    return None
-
-
-def _keys(analysis: Analysis) -> list[str]:
-    return ["#" if item.quantity >= 0 else item.key for item in analysis.items]
-
-
-def _between_neighbours(window: Analysis) -> dict[tuple[str, str], list[Item]]:
-    """The words of a window by what stands on each side of them."""
-    keys = _keys(window)
-    found: dict[tuple[str, str], list[Item]] = {}
-    for before, item, after in zip(["", *keys], window.items, [*keys[1:], ""], strict=False):
-        if item.quantity < 0:
-            found.setdefault((before, after), []).append(item)
-    return found
 
 
 def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
@@ -332,7 +261,7 @@ def _may_be_a_total(claim: Analysis, window: Analysis, rivals: Iterable[int]) ->
 
 
 def _neighbours(claim: Analysis) -> set[tuple[str, str]]:
-    return set(pairwise(_keys(claim)))
+    return set(pairwise(keys_of(claim)))
 
 
 def _kind(quantity: Quantity) -> str:

@@ -10,7 +10,8 @@ from grounded.verification.agreement import CALCULATED
 from grounded.verification.alignment import align, coverage, verbatim, window_keys
 from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.arithmetic import Calculation, calculation, may_reckon
-from grounded.verification.checks import exchanged_name, negation_flip, objection, slot_conflict, verbatim_objection
+from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
+from grounded.verification.exchanges import exchanged_name
 
 SUPPORT_COVERAGE = 0.9
 """Share of a claim's content that must stand, in order, in one window.

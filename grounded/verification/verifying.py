@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from grounded import registry
 from grounded.errors import UsageError
-from grounded.protocols import EntailmentModel, Judgement
+from grounded.protocols import EntailmentModel
 from grounded.records import (
     Calibration,
     Claim,
@@ -27,31 +27,24 @@ from grounded.records import (
     VerifierRef,
     out_of_force,
 )
-from grounded.text.terms import content_stems
-from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
-from grounded.verification.agreement import withhold, without_weaker
-from grounded.verification.analysis import analyse
+from grounded.verification.aggregation import Finding, Thresholds
 from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
-from grounded.verification.containment import OPPOSITE, ContainmentModel, overruled_by
 from grounded.verification.joining import joined
+from grounded.verification.judging import Judge, Question
 from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
 from grounded.verification.network import TrainedModel
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
-from grounded.verification.resolution import Scored, resolve
+from grounded.verification.resolution import resolve
 from grounded.verification.sources import passages_from
-from grounded.verification.windows import Window, WindowIndex
+from grounded.verification.windows import WindowIndex
 
 SENTENCES_PER_CLAIM = 6
 """Source sentences considered for a claim; each gives at most three windows, so cost stays linear."""
-FAILURES_IN_A_ROW = 3
-"""After so many failed calls the model is not called again for this answer."""
 SENTENCES_BEFORE = 8
 """Sentences before one in which what its pronoun stands for is looked for."""
-_NEIGHBOURHOOD = 300
-_CONTAINMENT = ContainmentModel()
 _log = logging.getLogger(__name__)
 
 Known = dict[tuple[object, ...], Sequence[Finding]]
@@ -59,20 +52,6 @@ Known = dict[tuple[object, ...], Sequence[Finding]]
 
 Locate = Callable[[Evidence], tuple[Locator, ...]]
 """The places in the origin of a piece of evidence, in document order."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One thing to score: a sentence or a part of one, with the windows that may decide it.
-
-    Attributes:
-        windows: Single sentences, for what is decided without a model.
-        cited: Indices of the passages it cites.
-    """
-
-    scored: Scored
-    windows: tuple[Window, ...]
-    cited: Collection[int]
 
 
 class Verifier:
@@ -181,13 +160,18 @@ class Prepared:
         self._verifier = verifier
         self._question = question
         self._reference_date = reference_date
-        self._index = WindowIndex.of(self.passages)
+        index = WindowIndex.of(self.passages)
         self._on = reference_date or date.today()
-        self._outdated: Mapping[int, str] = out_of_force(self.passages, self._on)
         self.names = SourceNames.of(self.passages)
-        self._failures = 0  # in a row
-        self._reason = ""  # of the last of them
-        self.warnings = tuple(f"Source {number + 1} has no readable text." for number in self._index.empty)
+        self._judge = Judge(
+            verifier.model,
+            self.passages,
+            index,
+            outdated=out_of_force(self.passages, self._on),
+            thresholds=verifier.thresholds,
+            sentences=verifier.sentences_per_claim,
+        )
+        self.warnings = tuple(f"Source {number + 1} has no readable text." for number in index.empty)
 
     def draft(self, answer: str) -> Drafts:
         """The sentences of an answer, not checked yet."""
@@ -211,7 +195,7 @@ class Prepared:
             for number, key in keys.items()
             if not drafts[number].skip and key not in known
         }
-        known.update({keys[number]: findings for number, findings in self._findings(asked).items()})
+        known.update({keys[number]: findings for number, findings in self._judge.findings(asked).items()})
         return [self._claim(answer, drafts[number], known.get(key, ())) for number, key in keys.items()]
 
     def report_of(
@@ -242,7 +226,7 @@ class Prepared:
             raise UsageError(f"An answer must be text, not {type(answer).__name__}.")
         started = time.perf_counter()
         if not known:
-            self._failures = 0
+            self._judge.start_anew()
         drafts = self.draft(answer)
         claims = self.claims(answer, drafts.drafts, known)
         warnings = [*self.warnings]
@@ -266,10 +250,10 @@ class Prepared:
         written = self.report(answer, known)
         return follow(policy, written, lambda text: self.report(text, known), rewrite=rewrite, tries=tries)
 
-    def _questions(self, item: Draft, before: Sequence[Draft]) -> list[_Question]:
+    def _questions(self, item: Draft, before: Sequence[Draft]) -> list[Question]:
         """The whole sentence first, then its parts."""
         cited = cited_indices(item.markers, self.passages)
-        found: list[_Question] = []
+        found: list[Question] = []
         # What "it" means in a later part is said by the first one.
         within = [*before, *(replace(item, text=part.text) for part in item.parts[:1])]
         for number, text in enumerate((item.text, *(part.text for part in item.parts))):
@@ -280,122 +264,8 @@ class Prepared:
                 question=self._question,
                 reference_date=self._reference_date,
             )
-            windows = self._index.choose(scored.text, limit=self._verifier.sentences_per_claim, cited=cited)
-            found.append(_Question(scored, tuple(windows), cited))
+            found.append(self._judge.question(scored, cited))
         return found
-
-    def _contexts(self, question: _Question) -> list[Window]:
-        """Longer stretches, for a model; none when there is none."""
-        if isinstance(self._verifier.model, ContainmentModel):
-            return []
-        limit = max(1, self._verifier.sentences_per_claim // 2)
-        return self._index.contexts(question.scored.text, limit=limit, cited=question.cited)
-
-    def _findings(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
-        """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
-        if len(asked) > 1 and self._failures < FAILURES_IN_A_ROW:
-            try:
-                return self._judged(asked)
-            except _JudgingError as error:
-                self._reason = error.reason
-        found: dict[int, list[Finding]] = {}
-        for number, questions in asked.items():
-            try:
-                if self._failures >= FAILURES_IN_A_ROW:
-                    raise _JudgingError(self._reason)
-                found.update(self._judged({number: questions}))
-                self._failures = 0
-            except _JudgingError as error:
-                self._failures += 1
-                self._reason = error.reason
-                found[number] = [failed(error.reason)] * len(questions)
-        return found
-
-    def _judged(self, asked: Mapping[int, Sequence[_Question]]) -> dict[int, list[Finding]]:
-        flat = [question for questions in asked.values() for question in questions]
-        plain = [self._contained(question) for question in flat]
-        # Contexts are only looked for where the rules leave a question open.
-        open_ = [
-            (question, contexts)
-            for question, judged in zip(flat, plain, strict=True)
-            if not _decides(judged) and (contexts := self._contexts(question))
-        ]
-        unread = {id(question): reason for question, _ in open_ if (reason := self._unreadable(question.scored.read))}
-        open_ = [(question, contexts) for question, contexts in open_ if id(question) not in unread]
-        pairs = [(window.text(self.passages), each.scored.read) for each, contexts in open_ for window in contexts]
-        judgements = iter(self._withheld(open_, self._judge(pairs)))
-        read = {
-            id(question): [(window, self._on_topic(window, question.scored, next(judgements))) for window in contexts]
-            for question, contexts in open_
-        }
-        results = [
-            failed(unread[id(question)])
-            if id(question) in unread
-            else aggregate(
-                without_weaker(_without_denied(read[id(question)], judged)) if id(question) in read else judged,
-                passages=self.passages,
-                outdated=self._outdated,
-                thresholds=self._verifier.thresholds,
-            )
-            for question, judged in zip(flat, plain, strict=True)
-        ]
-        position, found = 0, {}
-        for number, questions in asked.items():
-            found[number] = results[position : position + len(questions)]
-            position += len(questions)
-        return found
-
-    def _withheld(
-        self, asked: Sequence[tuple[_Question, Sequence[Window]]], judgements: Sequence[Judgement]
-    ) -> list[Judgement]:
-        """No model may support a value that no window of the claim says in any form."""
-        kept: list[Judgement] = []
-        for question, contexts in asked:
-            texts = [window.text(self.passages) for window in contexts]
-            titles = {self.passages[number].title for w in contexts for number, _, _ in w.stretches}
-            own = judgements[len(kept) : len(kept) + len(texts)]
-            kept += withhold(own, analyse(question.scored.own), [analyse(text) for text in (*texts, *titles)])
-        return kept
-
-    def _contained(self, question: _Question) -> list[tuple[Window, Judgement]]:
-        """What is decided without a model: plain containment, and values that cannot both be right."""
-        model = self._verifier.model
-        own = model if isinstance(model, ContainmentModel) else _CONTAINMENT
-        text = question.scored.text
-        judged = own.judge([(window.text(self.passages), text) for window in question.windows])
-        return [
-            (window, self._on_topic(window, question.scored, judgement))
-            for window, judgement in zip(question.windows, judged, strict=True)
-        ]
-
-    def _unreadable(self, claim: str) -> str:
-        """Why the model cannot judge a claim, in words; empty when it can, or does not say."""
-        reads = getattr(self._verifier.model, "cannot_read", None)
-        return str(reads(claim)) if callable(reads) else ""
-
-    def _judge(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Judgement]:
-        if not pairs:
-            return []
-        try:
-            judgements = self._verifier.model.judge(pairs)
-        except Exception as error:
-            # A plugged-in model may raise anything, and all of it must fail closed.
-            _log.warning("the verifier raised %s", type(error).__name__)
-            raise _JudgingError(f"the verifier raised {type(error).__name__}: {error}") from error
-        wrong = defect(judgements, len(pairs))
-        if wrong:
-            raise _JudgingError(wrong)
-        return judgements
-
-    def _on_topic(self, window: Window, scored: Scored, judgement: Judgement) -> Judgement:
-        """A sentence that begins with "it" is about what came before: the source must speak of that near by."""
-        if not scored.topic or max(judgement.support, judgement.contradiction) < 0.5:
-            return judgement
-        passage = self.passages[window.passage]
-        around = passage.text[max(0, window.start - _NEIGHBOURHOOD) : window.end + _NEIGHBOURHOOD]
-        if scored.topic & set(content_stems(f"{passage.place()} {around}")):
-            return judgement
-        return Judgement(0.49, 0.0, 0.51, reason="the source does not speak of what the sentence refers to")
 
     def _claim(self, answer: str, item: Draft, findings: Sequence[Finding]) -> Claim:
         text = item.span.slice(answer)
@@ -441,47 +311,6 @@ class Prepared:
 
     def _ref(self) -> VerifierRef:
         return self._verifier.ref
-
-
-def _decides(judged: Sequence[tuple[Window, Judgement]]) -> bool:
-    """Whether no model need be asked: a source says it in these words, or has another value in the same place."""
-    return any(
-        judgement.support >= 0.5 or (judgement.contradiction >= 0.5 and judgement.reason != OPPOSITE)
-        for _, judgement in judged
-    )
-
-
-def _without_denied(
-    read: Sequence[tuple[Window, Judgement]], plain: Sequence[tuple[Window, Judgement]]
-) -> list[tuple[Window, Judgement]]:
-    """What the model read, less its support from where the same words say something else."""
-    doubted = [(window, judgement.reason, overruled_by(judgement)) for window, judgement in plain]
-    kept: list[tuple[Window, Judgement]] = []
-    for window, judgement in read:
-        against = [(least, reason) for other, reason, least in doubted if least and _overlap(window, other)]
-        least, reason = max(against, default=(0.0, ""))
-        if reason == OPPOSITE and judgement.support < 0.5:
-            judgement = Judgement(0.0, 0.9, 0.1, judgement.span, reason)
-        elif judgement.contradiction <= judgement.support < least:
-            judgement = Judgement(0.0, judgement.contradiction, 1.0 - judgement.contradiction, judgement.span, reason)
-        kept.append((window, judgement))
-    return kept
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return any(
-        mine[0] == theirs[0] and mine[1] < theirs[2] and theirs[1] < mine[2]
-        for mine in one.stretches
-        for theirs in other.stretches
-    )
-
-
-class _JudgingError(Exception):
-    """The model failed on a batch."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 def verify(

@@ -1,0 +1,83 @@
+"""A word or a name where the source has another one in its place: what an edit of one word leaves behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from grounded.verification.alignment import Alignment
+from grounded.verification.analysis import Analysis, Item
+
+_LONGEST_NAME = 4
+"""Words of a name that is looked for in the place of another."""
+
+
+def exchanged_word(claim: Analysis, window: Analysis, found: Alignment) -> str:
+    """A word of the claim where the source has another one between the same neighbours: that is what was changed."""
+    absent = {item.start for item in found.missing if item.quantity < 0}
+    if not absent:
+        return ""
+    theirs = _between_neighbours(window)
+    for before, item, after in zip(["", *keys_of(claim)], claim.items, [*keys_of(claim)[1:], ""], strict=False):
+        if item.start in absent and (before or after):
+            for other in theirs.get((before, after), ()):
+                if other.key != item.key:
+                    written = claim.text[item.start : item.end]
+                    return (
+                        f"the source says {window.text[other.start : other.end]!r} where the sentence says {written!r}"
+                    )
+    return ""
+
+
+def exchanged_name(claim: Analysis, window: Analysis) -> str:
+    """Whether a window has another name in the place of one that it does not know; empty when it has not.
+
+    In the place: between the same two neighbours, or, at either end of the claim, next to the same two. The latter
+    is the weaker sign, since a source may call somebody by another name at the beginning of a sentence.
+    """
+    mine, theirs, known = keys_of(claim), keys_of(window), set(keys_of(window))
+    at = 0
+    while at < len(mine):
+        end = at
+        while end < len(mine) and claim.items[end].is_name and mine[end] not in known:
+            end += 1
+        if end > at:
+            other = _in_place_of(mine, at, end, theirs, window)
+            if other is not None:
+                says = "says" if at and end < len(mine) else "names"
+                written = claim.text[claim.items[at].start : claim.items[end - 1].end]
+                return f"the source {says} {other!r} where the sentence {says} {written!r}"
+        at = end + 1
+    return ""
+
+
+def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], window: Analysis) -> str | None:
+    """The name that stands in a window where the items ``[at, end)`` of a claim stand."""
+    before, after = mine[max(0, at - (1 if end < len(mine) else 2)) : at], mine[end : end + (1 if at else 2)]
+    if len(before) + len(after) < 2:
+        return None
+    for low in range(len(theirs)):
+        for high in range(low + 1, min(low + _LONGEST_NAME, len(theirs)) + 1):
+            here = window.items[low:high]
+            if not all(item.is_name for item in here) or any(item.key in mine for item in here):
+                continue
+            stands = theirs[max(0, low - len(before)) : low] == before and theirs[high : high + len(after)] == after
+            apart = window.text[here[0].start : here[-1].end]
+            if stands and not re.search(r"[.;:()]\s", apart):
+                return apart
+    return None
+
+
+def keys_of(analysis: Analysis) -> list[str]:
+    """The keys of the items in order, every quantity as ``#``."""
+    return ["#" if item.quantity >= 0 else item.key for item in analysis.items]
+
+
+def _between_neighbours(window: Analysis) -> dict[tuple[str, str], list[Item]]:
+    """The words of a window by what stands on each side of them."""
+    keys = keys_of(window)
+    found: dict[tuple[str, str], list[Item]] = {}
+    for before, item, after in zip(["", *keys], window.items, [*keys[1:], ""], strict=False):
+        if item.quantity < 0:
+            found.setdefault((before, after), []).append(item)
+    return found
