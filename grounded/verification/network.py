@@ -14,7 +14,7 @@ from grounded.verification.features import NAMES, covered, features
 
 ENOUGH = 0.8
 """Share of what a whole context covers of a claim that one of its sentences must cover to be shown alone."""
-ABOUT = 0.5
+ABOUT = 0.6
 """Share of a claim's content that a context must have before it may contradict."""
 NETWORK_NAMES = ("network", "worst_word", "mean_word")
 """What is taken of the network for support, before ``features.NAMES``."""

@@ -187,7 +187,7 @@ def test_the_bar_takes_any_file_name_and_says_that_it_stops() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_says_that_it_is_stopping(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    for number in range(400):
+    for number in range(3000):
         (tmp_path / "docs" / f"{number}.txt").write_text(f"Note {number}. " + f"It is about topic {number}. " * 30)
     process = subprocess.Popen(
         [sys.executable, "-m", "grounded", "ingest", "docs"],
@@ -196,7 +196,7 @@ def test_ctrl_c_says_that_it_is_stopping(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not (tmp_path / "kb" / "ledger.sqlite").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(3)
+    time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == exits.INTERRUPTED
