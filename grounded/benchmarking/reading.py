@@ -103,13 +103,17 @@ def _object(line: str, path: Path, number: int) -> Row:
 
 
 def _table(path: Path) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        for row in table:
-            if None in row:
-                raise wrong(path, table.line_num, "has more columns than the head")
-            yield table.line_num, row
+    # The limit is the whole process's, and parsers rely on it: it goes back to what it was.
+    usual = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            for row in table:
+                if None in row:
+                    raise wrong(path, table.line_num, "has more columns than the head")
+                yield table.line_num, row
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:

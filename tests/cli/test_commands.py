@@ -265,8 +265,8 @@ def test_opened_twice_names_the_holder(shop: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_committed(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    for number in range(400):
-        (tmp_path / "docs" / f"{number:03}.txt").write_text(f"Note {number}. " + f"It is about topic {number}. " * 30)
+    for number in range(3000):
+        (tmp_path / "docs" / f"{number:04}.txt").write_text(f"Note {number}. " + f"It is about topic {number}. " * 30)
     process = subprocess.Popen(
         [sys.executable, "-m", "grounded", "ingest", "docs", "--json"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -275,12 +275,12 @@ def test_ctrl_c_keeps_what_is_committed(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not ledger.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(3)
+    time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == exits.INTERRUPTED, err
     report = IngestReport.from_json(out)
     assert report.interrupted
     status = Status.from_json(run("status", "--check", "--json", folder=tmp_path).stdout)
-    assert status.documents == report.documents_added < 400
+    assert status.documents == report.documents_added < 3000
     assert not status.drifted

@@ -69,6 +69,10 @@ class SseConnector(StreamConnector):
         super().__init__(reader, stream, source=name, scope=parts.path or "/")
 
 
+class _EndedError(SourceUnavailableError):
+    """The server closed the stream in an orderly way."""
+
+
 class _Reader:
     """Listens in a thread; when what it heard is not read, it stops listening, and the server has to wait."""
 
@@ -91,11 +95,12 @@ class _Reader:
         self._id = ""
         self._number = 0
         self._has_ended = False
+        self._is_read_once = False
         self._quiet_since = 0.0
 
     def open(self, positions: Positions) -> Sequence[Gap]:
         self._id, self._number = str(positions.get("id", "")), int(positions.get("number", 0))
-        self._has_ended = False
+        self._has_ended = self._is_read_once = False
         with _translated(self._url):
             response = self._connect()
         self._listener = _Listener(response, self._max_bytes)
@@ -142,6 +147,8 @@ class _Reader:
             self._quiet_since = time.monotonic()
             if isinstance(heard, GroundedError):
                 self._has_ended = True
+                if isinstance(heard, _EndedError) and self._is_read_once:
+                    break
                 if found:
                     self._listener.put_back(heard)
                     break
@@ -175,7 +182,8 @@ class _Reader:
         return self._listener.waiting if self._listener is not None else None
 
     def mark(self) -> None:
-        """An endpoint has no end; silence must do."""
+        """An endpoint has no end; silence must do, or that it closes."""
+        self._is_read_once = True
 
     def is_past_mark(self) -> bool:
         return self._has_ended or time.monotonic() - self._quiet_since > IDLE_SECONDS
@@ -216,6 +224,8 @@ class _Listener:
 
     def stop(self) -> None:
         self._is_stopped.set()
+        with suppress(OSError, RuntimeError, ValueError):  # already closed
+            self._response.raw.shutdown()  # wakes the thread, which waits in a read
         self._response.close()
         while self._thread.is_alive():
             with suppress(queue.Empty):  # it may wait for room
@@ -223,9 +233,7 @@ class _Listener:
             self._thread.join(0.05)
 
     def _listen(self) -> None:
-        reason: GroundedError = SourceUnavailableError(
-            "The server closed the stream of events.", fix="It is opened again."
-        )
+        reason: GroundedError = _EndedError("The server closed the stream of events.", fix="It is opened again.")
         try:
             with _translated(self._response.url):
                 # One read of what has arrived; read() would wait until the piece is full.
