@@ -15,7 +15,7 @@ from grounded.verification.features import NAMES, covered, features
 ENOUGH = 0.8
 """Share of what a whole context covers of a claim that one of its sentences must cover to be shown alone."""
 ABOUT = 0.6
-"""Share of a claim's content that a context must have before it may contradict."""
+"""Share of a claim's content that a context must have before it may contradict; or all of it but one word."""
 NETWORK_NAMES = ("network", "worst_word", "mean_word")
 """What is taken of the network for support, before ``features.NAMES``."""
 
@@ -65,7 +65,8 @@ class TrainedModel:
         support = _sigmoid(self._bias + sum(self._weights[name] * value for name, value in measured.items()))
         against = _sigmoid(logits.contradicted - logits.neither)
         # Evidence speaks against a claim only when it is about the same thing.
-        is_about = measured["coverage"] >= ABOUT
+        absent = round((1.0 - measured["coverage"]) * len(analyse(claim).items))
+        is_about = measured["coverage"] >= ABOUT or (measured["coverage"] > 0.0 and absent <= 1)
         contradiction = (1.0 - support) * against if is_about else 0.0
         return Judgement(
             support,

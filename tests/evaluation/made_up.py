@@ -37,7 +37,7 @@ QUESTIONS = (
     (
         "How long is the warranty?",
         "24 months.",
-        "It lasts 36 months [1]. Express delivery costs 9 euros [2].",
+        "The warranty on kettles lasts 36 months from delivery [1]. Express delivery costs 9 euros [2].",
     ),
     ("What does express delivery cost?", "9 euros.", "Express delivery costs 9 euros [2]. It is <b>fast</b> [7]."),
     ("Can I return it?", "Within 30 days.", "You can return an unused appliance within 30 days of delivery [3]."),

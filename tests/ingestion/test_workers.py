@@ -24,6 +24,13 @@ def lines(log: Path) -> list[list[str]]:
     return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
 
 
+def is_at_work(worker: str, log: list[list[str]], share: float) -> bool:
+    """Whether a worker holds a source and has had so large a share of its documents."""
+    mine = [line[1] for line in log if line[0] == worker]
+    held = mine[::-1].index("take") if "take" in mine else 0
+    return bool(mine) and mine[-1] == "item" and held >= share * DOCUMENTS * ROUNDS
+
+
 def check_turns(log: list[list[str]], killed: dict[str, int]) -> int:
     """Nobody touches a source between another's taking and its end or death; how many takings followed a death."""
     owner: dict[str, str] = {}
@@ -59,12 +66,12 @@ def test_a_killed_worker_is_taken_over(postgresql: str, qdrant_server: str, tmp_
     for number in range(KILLS):
         victim = start(f"victim{number}")
         begun = time.monotonic()
-        while time.monotonic() - begun < 120 and not any(line[0] == f"victim{number}" for line in lines(log)):
+        share = chance.uniform(0.0, 0.3)
+        while time.monotonic() - begun < 120 and not is_at_work(f"victim{number}", lines(log), share):
             assert steady.poll() in (None, 0)
             if steady.poll() == 0:
                 break
-            time.sleep(0.05)
-        time.sleep(chance.uniform(0.0, 1.0))
+            time.sleep(0.005)
         victim.kill()
         victim.wait()
         killed[f"victim{number}"] = len(lines(log))

@@ -15,7 +15,7 @@ from grounded.retrieval.qdrant import QdrantStore
 from tests.ingestion.support import DIMENSION, Base, ListSource, raw
 
 SOURCES = ("one", "two", "three")
-DOCUMENTS, ROUNDS = 30, 8
+DOCUMENTS, ROUNDS = 30, 24
 
 
 def text_of(source: str, number: int, round_: int) -> str:

@@ -30,7 +30,7 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --virtual-time-budget=8000 --window-size=1280,900"
+    "--disable-component-update --disable-sync --virtual-time-budget=20000 --window-size=1280,900"
 )
 
 
