@@ -208,32 +208,22 @@ def _register_commands() -> None:
         watch,
     )
 
-    if not app.registered_commands:
-        for module in (
-            demo,
-            ingest,
-            watch,
-            search,
-            show,
-            prompt,
-            ask,
-            verify,
-            cite,
-            calibrate,
-            evaluate,
-            review,
-            status,
-            attach,
-            move,
-            backup,
-            doctor,
-        ):
+    if app.registered_commands:
+        return
+    panels = {
+        "Begin": (demo, doctor),
+        "Ingest and ask": (ingest, watch, search, show, prompt, ask),
+        "Check answers": (verify, cite, review, calibrate),
+        "Evaluate": (evaluate, dataset, report, feedback, benchmark, models, templates),
+        "Look after a knowledge base": (
+            status, reconcile, retry, forget, compact, attach, move, backup,
+        ),
+    }  # fmt: skip
+    for panel, modules in panels.items():
+        for module in modules:
+            known = len(app.registered_commands), len(app.registered_groups)
             module.register(app)
-        benchmark.register(app)
-        report.register(app)
-        models.register(app)
-        feedback.register(app)
-        dataset.register(app)
-        for module in (reconcile, retry, forget, compact):
-            module.register(app)
-        templates.register(app)
+            for command in app.registered_commands[known[0] :]:
+                command.rich_help_panel = panel
+            for group in app.registered_groups[known[1] :]:
+                group.rich_help_panel = panel

@@ -57,9 +57,10 @@ def list_models(
         return
     for line in _configured(output.settings.llm):
         output.result.print(line, markup=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("model", "provider", "task", "window", "$ a million", "as of"):
-        table.add_column(head, no_wrap=head in ("model", "task", "as of"), overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    widths = {"model": 25, "provider": 9, "task": 9, "window": 9, "$ a million": 11, "as of": 7}
+    for head, width in widths.items():
+        table.add_column(head, min_width=width, overflow="fold")
     for each in found:
         style = "bold" if each.embedded else ""
         window = f"{each.window:,}" if each.window else "–"
