@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 from transformers import ModernBertConfig, ModernBertModel, RobertaConfig, RobertaModel, T5Config, T5EncoderModel
 
-from grounded.models import embedder
+from grounded.models.entailment import VOCABULARY
 from grounded.models.wordpiece import WordPiece
 from grounded.verification import Verifier
 
@@ -58,7 +58,7 @@ def main() -> None:
     sources = passages(random.Random(1))
     claims = [f"Staff looked at the {topic} before noon, and its blue cover is wide." for topic in TOPICS]
     answer = " ".join(claims)
-    tokenizer = WordPiece.load(embedder.FOLDER)
+    tokenizer = WordPiece.load(VOCABULARY)
     pair = max(len(tokenizer.ids(text, 512)) for text in sources) + len(tokenizer.ids(claims[0], 64)) + 3
     whole = sum(len(tokenizer.ids(text, 512)) for text in [*sources, answer]) + 3
     verifier = Verifier()

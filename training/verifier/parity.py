@@ -16,7 +16,7 @@ from network import Verifier
 from pairs import load
 from train import rows, tensors
 
-from grounded.models import embedder
+from grounded.models.entailment import VOCABULARY
 from grounded.models.wordpiece import WordPiece
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     model = Verifier()
     model.load_state_dict(state)
     model.eval()
-    items = rows(load(options.pairs)[: options.count], WordPiece.load(embedder.FOLDER))
+    items = rows(load(options.pairs)[: options.count], WordPiece.load(VOCABULARY))
     with torch.no_grad():
         exact = np.array([model(*tensors([row])[:3])[0][0].numpy() for row in items])
     label = np.array([row.label == 0 for row in items])

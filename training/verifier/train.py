@@ -19,7 +19,7 @@ from network import CLAIM_TOKENS, LABELS, MAX_TOKENS, Verifier, from_minilm
 from pairs import Pair, load
 from torch.nn import functional as F
 
-from grounded.models import embedder
+from grounded.models.entailment import VOCABULARY
 from grounded.models.wordpiece import WordPiece
 
 BATCH_TOKENS = 2048
@@ -130,7 +130,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    tokenizer = WordPiece.load(embedder.FOLDER)
+    tokenizer = WordPiece.load(VOCABULARY)
     chance = random.Random(options.seed)
     items = rows([pair for path in options.pairs for pair in load(path)], tokenizer)
     chance.shuffle(items)
