@@ -29,9 +29,9 @@ def faithfulness() -> Measure:
 
     @metric("faithfulness", "Faithfulness", needs=("report",))
     def measured(sample: Sample) -> MetricValue:
-        """The mean over claims of the verdict (1 when supported) and of how likely they are supported, half and half.
+        """The mean over claims of how likely they are supported.
 
-        Finer than groundedness for ranking answers; chosen among ten ways by ``benchmarks/faithfulness.py``.
+        Finer than groundedness for ranking answers; chosen among seven ways by ``benchmarks/faithfulness.py``.
         """
         checked = _checked(sample.report)
         if not checked:
@@ -82,9 +82,8 @@ def _checked(report: Report | None) -> list[Claim]:
 
 
 def _likely(claim: Claim) -> float | None:
-    """How well a claim is supported: its verdict and its probability (else raw score); None when the check failed."""
-    likely = claim.support if claim.support is not None else claim.score
-    return None if likely is None else (likely + claim.is_supported) / 2
+    """How well a claim is supported: its probability, else its raw score; None when the check failed."""
+    return claim.support if claim.support is not None else claim.score
 
 
 def _first_failing(checked: Sequence[Claim]) -> str:
