@@ -8,6 +8,7 @@ Prints one line per figure: name, measured value, limit. Whole processes for sta
 from __future__ import annotations
 
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -40,6 +41,38 @@ def import_figures(statement: str) -> tuple[float, int]:
     return statistics.median(map(float, seconds)), int(modules[0])
 
 
+def in_other_words() -> tuple[str, list[str]]:
+    """Five claims that the rules leave to the network, and five passages of 200 words that speak of them."""
+    draw = random.Random(1)
+    words = [
+        "price",
+        "order",
+        "part",
+        "colour",
+        "water",
+        "heat",
+        "day",
+        "shop",
+        "staff",
+        "page",
+        "of",
+        "with",
+        "the",
+        "a",
+        "for",
+    ]
+    topics = ("kettle", "toaster", "courier", "invoice", "garden")
+    passages = []
+    for number, topic in enumerate(topics, 3):
+        filler = [" ".join(draw.choices([*words, topic], k=15)).capitalize() + "." for _ in range(12)]
+        fact = f"The {topic} was checked by the staff in the morning and had a wide blue cover with {number} holes."
+        filler.insert(draw.randrange(12), fact)
+        passages.append(" ".join(filler))
+    return " ".join(
+        f"Staff looked at the {topic} before noon, and its blue cover is wide." for topic in topics
+    ), passages
+
+
 def main() -> None:
     """Measure and print."""
     print(f"# {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}")
@@ -67,6 +100,8 @@ def main() -> None:
         f"{milliseconds(lambda: verify(answer, passages)):.1f} ms",
         "20 ms",
     )
+    told, sources = in_other_words()
+    line("the same, said in other words", f"{milliseconds(lambda: verify(told, sources)):.0f} ms", "250 ms")
     question = "How long is the warranty?"
     from grounded.records import Passage
 
