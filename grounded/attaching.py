@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
@@ -29,7 +28,6 @@ from grounded.records import (
     AnswerRecord,
     AnyOf,
     Condition,
-    DoneEvent,
     Event,
     KeyKind,
     OneOf,
@@ -43,7 +41,8 @@ from grounded.records import (
 )
 from grounded.retrieval.search import Found, SearchResult
 from grounded.settings import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
-from grounded.twins import iterate, twin
+from grounded.streamed import Streamed, answer_of
+from grounded.twins import twin
 
 if TYPE_CHECKING:
     from grounded.questions import AskOptions, PromptOptions, VerifyOptions
@@ -136,7 +135,7 @@ def attach(
     return Attached(collection, Attachment(url=url, embedder=embedder.identity, kinds=wanted, **names), embedder)
 
 
-class Attached:
+class Attached(Streamed):
     """A foreign collection that can be searched, asked and checked against like a ``KnowledgeBase``. Thread-safe.
 
     Made by ``attach``, or by ``Attached.open`` from a folder that ``save`` wrote. Close it or use it in a ``with``
@@ -204,10 +203,7 @@ class Attached:
 
     def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer and check every sentence; see ``KnowledgeBase.ask``. ``record`` is refused: there is no ledger."""
-        for event in self.stream(question, **options):
-            if isinstance(event, DoneEvent):
-                return event.answer
-        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
+        return answer_of(self.stream(question, **options))
 
     def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """The events of ``ask``; see ``KnowledgeBase.stream``."""
@@ -237,19 +233,6 @@ class Attached:
     asearch, aprompt, averify = twin(search), twin(prompt), twin(verify)
     asave, acount, aclose = twin(save), twin(count), twin(close)
     aopen = classmethod(twin(open.__func__))  # type: ignore[attr-defined]
-
-    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
-        """``ask`` in worker threads; cancelling stops it at the model's next piece."""
-        async for event in self.astream(question, **options):
-            if isinstance(event, DoneEvent):
-                return event.answer
-        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
-
-    async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncGenerator[Event, None]:
-        """``stream`` in worker threads; leaving the loop or cancelling stops the model at its next piece."""
-        async with aclosing(iterate(self.stream(question, **options))) as events:
-            async for event in events:
-                yield event
 
     def _search(self, query: str, reading: Reading) -> SearchResult:
         if self._is_closed:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -21,7 +20,6 @@ from grounded.records import (
     AllOf,
     Answer,
     BackupReport,
-    DoneEvent,
     Event,
     IngestReport,
     Passage,
@@ -33,7 +31,8 @@ from grounded.records import (
     conditions_from,
 )
 from grounded.settings import KnowledgeBaseSettings
-from grounded.twins import iterate, twin
+from grounded.streamed import Streamed, answer_of
+from grounded.twins import twin
 
 if TYPE_CHECKING:
     from grounded.asking import Asking
@@ -47,7 +46,7 @@ DEFAULT_K = 8
 SEARCH_RETRIES = 2
 
 
-class KnowledgeBase(Keeping):
+class KnowledgeBase(Keeping, Streamed):
     """A folder that holds documents, their vectors and where every piece came from.
 
     Open it with ``KnowledgeBase.open``; close it or use it in a ``with`` block. One process holds an embedded
@@ -231,10 +230,7 @@ class KnowledgeBase(Keeping):
             UsageError: The question is empty or an option is wrong.
             GenerationError: The model cannot be reached or returned rubbish.
         """
-        for event in self.stream(question, **options):
-            if isinstance(event, DoneEvent):
-                return event.answer
-        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
+        return answer_of(self.stream(question, **options))
 
     def stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
         """The events of ``ask``: ``text, claim, verdict, citation, retract``, and ``done`` last.
@@ -291,19 +287,6 @@ class KnowledgeBase(Keeping):
     aingest, asearch, aprompt, averify = twin(ingest), twin(search), twin(prompt), twin(verify)
     atext, abackup, aclose = twin(text), twin(backup), twin(close)
     aopen = classmethod(twin(open.__func__))  # type: ignore[attr-defined]
-
-    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
-        """``ask`` in worker threads; cancelling stops it at the model's next piece."""
-        async for event in self.astream(question, **options):
-            if isinstance(event, DoneEvent):
-                return event.answer
-        raise AssertionError("a stream always ends with DoneEvent")  # pragma: no cover
-
-    async def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncGenerator[Event, None]:
-        """``stream`` in worker threads; leaving the loop or cancelling stops the model at its next piece."""
-        async with aclosing(iterate(self.stream(question, **options))) as events:
-            async for event in events:
-                yield event
 
     def _sync(
         self, each: Connector, *, principals: Any = None, quarantine: bool = False, **options: Any

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from grounded.errors import GenerationError, Retryable, UsageError
 from grounded.evaluation.metrics.base import Sample, lacks, missing
 from grounded.protocols import Generator
 from grounded.records import Budget, GeneratorRef, Message, MetricCard, MetricValue, Need, Prompt, TemplateRef
+from grounded.text.replies import unwrapped
 
 ATTEMPTS = 3
 LOWEST, HIGHEST = 1, 5
@@ -34,8 +34,6 @@ _VERSION = "1"
 _WINDOW = 8192
 _ANSWER_TOKENS = 200
 _REASON_LENGTH = 300
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 
 _SYSTEM = """\
 You rate one answer on one quality, by the rubric and by nothing else. A longer or politer answer is not a better one.
@@ -257,10 +255,8 @@ def _prompt(quality: str, rubric: str, material: Mapping[str, object], window: i
 
 def _read(text: str) -> tuple[int, str] | str:
     """The score and why, or what is wrong with the reply; never a guess at what it may have meant."""
-    text = _THOUGHT.sub("", text, count=1)
-    fenced = _FENCE.match(text)
     try:
-        reply = _Reply.model_validate_json(fenced[1] if fenced else text.strip())
+        reply = _Reply.model_validate_json(unwrapped(text))
     except (ValidationError, RecursionError):
         return "it was not the JSON object that was asked for"
     return reply.score, " ".join(reply.reason.split())[:_REASON_LENGTH]

@@ -18,7 +18,8 @@ def exchanged_word(claim: Analysis, window: Analysis, found: Alignment) -> str:
     if not absent:
         return ""
     theirs = _between_neighbours(window)
-    for before, item, after in zip(["", *keys_of(claim)], claim.items, [*keys_of(claim)[1:], ""], strict=False):
+    mine = keys_of(claim)
+    for before, item, after in zip(["", *mine], claim.items, [*mine[1:], ""], strict=False):
         if item.start in absent and (before or after):
             for other in theirs.get((before, after), ()):
                 if other.key != item.key:
@@ -35,8 +36,8 @@ def exchanged_name(claim: Analysis, window: Analysis) -> str:
     In the place: between the same two neighbours, or, at either end of the claim, next to the same two. The latter
     is the weaker sign, since a source may call somebody by another name at the beginning of a sentence.
     """
-    mine, theirs, known = keys_of(claim), keys_of(window), set(keys_of(window))
-    at = 0
+    mine, theirs = keys_of(claim), keys_of(window)
+    known, at = set(theirs), 0
     while at < len(mine):
         end = at
         while end < len(mine) and claim.items[end].is_name and mine[end] not in known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from grounded.errors import GenerationError, Retryable, UsageError, VerificationError
 from grounded.protocols import Generator, Judgement
 from grounded.records import Budget, Message, Prompt, TemplateRef, VerifierRef
+from grounded.text.replies import unwrapped
 
 BATCH_SIZE = 4
 """Pairs in one request. A hostile source can reach only the claims it is asked about together with."""
@@ -23,8 +23,6 @@ _TOKENS_BESIDES = 120
 _REASON_LENGTH = 200
 _VERSION = "1"
 _WINDOW = 8192
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 _log = logging.getLogger(__name__)
 
 SCHEMA: Mapping[str, Any] = {
@@ -172,10 +170,8 @@ def _prompt(batch: Sequence[tuple[str, str]], window: int, wrong: str) -> Prompt
 
 def _read(text: str, count: int) -> list[Judgement] | str:
     """The judgements in order of id, or what is wrong with the reply; never a guess at what it may have meant."""
-    text = _THOUGHT.sub("", text, count=1)
-    fenced = _FENCE.match(text)
     try:
-        reply = _Reply.model_validate_json(fenced[1] if fenced else text.strip())
+        reply = _Reply.model_validate_json(unwrapped(text))
     except (ValidationError, RecursionError):
         return "it was not the JSON object that was asked for"
     if sorted(each.id for each in reply.judgements) != list(range(1, count + 1)):
