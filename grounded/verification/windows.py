@@ -125,13 +125,16 @@ class WindowIndex:
         windows = [Window(*key, score) for key, score in found.items()]
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
 
-    def contexts(self, claim: str, *, limit: int, cited: Collection[int] = ()) -> list[Window]:
+    def contexts(
+        self, claim: str, *, limit: int, cited: Collection[int] = (), words: int = CONTEXT_WORDS
+    ) -> list[Window]:
         """A few stretches around the sentences most likely to decide a claim, and these sentences side by side.
 
         Args:
             claim: The claim's scoring text.
             limit: Stretches at most; the best sentence of every cited passage gets one beyond it.
             cited: Indices of passages the claim cites.
+            words: Words of one stretch at most; a sentence that is longer is taken whole.
 
         Returns:
             Best first; after them, when sentences from several places were found, these together.
@@ -145,27 +148,32 @@ class WindowIndex:
             is_own = len(chosen) >= limit or unit not in best[: 3 * limit]
             if unit in seen or (is_own and self.units[unit][0] not in cited):
                 continue
-            around = self._around(unit)
+            around = self._around(unit, words)
             seen.update(around)
             chosen.append(around)
-        together = sorted(self._that_fit(best[:COLLAGE_SENTENCES]))
+        together = sorted(self._that_fit(best[:COLLAGE_SENTENCES], words))
         if len(together) > 1 and not any(set(together) <= set(around) for around in chosen):
             chosen.append(together)
         return [self._joined(units, max(scores.get(unit, 0.0) for unit in units)) for units in chosen]
 
-    def _around(self, unit: int) -> list[int]:
-        """The sentence with its neighbours, as far as they fit."""
+    def _around(self, unit: int, words: int) -> list[int]:
+        """The sentence with its neighbours, as far as they fit; what follows is worth a little more."""
         passage, _, _ = self.units[unit]
-        chosen, room = [unit], CONTEXT_WORDS - self._words(unit)
-        for other in (unit - 1, unit + 1, unit + 2):
+        low, high, room = unit, unit, words - self._words(unit)
+        more_before = more_after = True
+        while more_before or more_after:
+            before = more_before and (not more_after or 2 * (unit - low) <= high - unit)
+            other = low - 1 if before else high + 1
             fits = 0 <= other < len(self.units) and self.units[other][0] == passage and self._words(other) <= room
-            if fits and (other - 1 in chosen or other + 1 in chosen):
-                chosen.append(other)
-                room -= self._words(other)
-        return sorted(chosen)
+            if not fits:
+                more_before, more_after = more_before and not before, more_after and before
+                continue
+            room -= self._words(other)
+            low, high = min(low, other), max(high, other)
+        return list(range(low, high + 1))
 
-    def _that_fit(self, units: Sequence[int]) -> list[int]:
-        room = CONTEXT_WORDS
+    def _that_fit(self, units: Sequence[int], words: int) -> list[int]:
+        room = words
         chosen: list[int] = []
         for unit in units:
             if self._words(unit) <= room or not chosen:

@@ -13,14 +13,29 @@ from sets import Example, Guard, _rows, _squeezed
 
 from grounded.text.sentences import sentences
 
-DEBIAN_DOCUMENTS = (
-    "/usr/share/doc/postgresql-doc-*/html/*.html",
-    "/usr/share/doc/git/html/*.html",
-    "/usr/share/debian-reference/*.en.html",
-    "/usr/share/developers-reference/*.html",
-    "/usr/share/doc/debian-policy/policy.html/*.html",
-)
-"""Manuals of Debian packages postgresql-doc, git-doc, debian-reference-en, developers-reference, debian-policy."""
+DEBIAN_DOCUMENTS = {
+    "manual": (
+        "/usr/share/doc/postgresql-doc-*/html/*.html",
+        "/usr/share/doc/git/html/*.html",
+        "/usr/share/debian-reference/*.en.html",
+        "/usr/share/developers-reference/*.html",
+        "/usr/share/doc/debian-policy/policy.html/*.html",
+        "/usr/share/doc/debian-handbook/html/en-US/*.html",
+        "/usr/share/doc/python3*/html/library/*.html",
+        "/usr/share/doc/python3*/html/whatsnew/*.html",
+        "/usr/share/doc/installation-guide-amd64/en/*.html",
+        "/usr/share/gimp/2.0/help/en/*.html",
+        "/usr/share/help/C/gnome-help/*.page",
+        "/usr/share/stellarium/skycultures/*/description.en.utf8",
+    ),
+    "finance": ("/usr/share/doc/gnucash-docs/gnucash-*-en/*.html",),
+    "essay": ("/usr/share/doc/anarchism/html/*.html",),
+}
+"""Documents of Debian packages, by kind: postgresql-doc, git-doc, debian-reference-en, developers-reference,
+debian-policy, debian-handbook, python3-doc, installation-guide-amd64, gimp-help-en, gnome-user-docs, stellarium-data;
+gnucash-docs; anarchism."""
+SECTION = 60
+"""Sentences of a manual that are taken as one document."""
 _BLOCK = re.compile(r"<(?:p|dd|li)[^>]*>(.*?)</(?:p|dd|li)>", re.DOTALL | re.IGNORECASE)
 _MARKUP = re.compile(r"<[^<>]*>")
 
@@ -70,13 +85,14 @@ def documents(root: Path, train: list[Example]) -> Iterator[Document]:
 
 
 def _manuals() -> Iterator[Document]:
-    for pattern in DEBIAN_DOCUMENTS:
-        for path in sorted(Path("/").glob(pattern[1:])):
+    for kind, patterns in DEBIAN_DOCUMENTS.items():
+        for path in sorted(path for pattern in patterns for path in Path("/").glob(pattern[1:])):
             page = path.read_text(encoding="utf-8", errors="replace")
             blocks = [_squeezed(html.unescape(_MARKUP.sub("", block))) for block in _BLOCK.findall(page)]
             found = [sentence for block in blocks if len(block) > 60 for sentence in _split(block)]
-            if len(found) > 3:
-                yield Document("manual", path.stem, tuple(found))
+            for at in range(0, len(found), SECTION):
+                if len(found) - at > 3:
+                    yield Document(kind, f"{path.parent.name}/{path.stem}#{at}", tuple(found[at : at + SECTION]))
 
 
 def usable(sentence: str) -> bool:
@@ -86,8 +102,12 @@ def usable(sentence: str) -> bool:
     return 6 <= len(words) <= 45 and sentence[-1] in ".!?\"'" and letters > 0.75 * len(sentence)
 
 
-LIMITS = {"assistant": 9000, "scifact": 14000, "manual": 9000, "fool_me_twice": 9000, "wice_tokens": 9000}
-"""Sentences taken of one kind; of the others all."""
+LIMITS = {"assistant": 24000, "scifact": 34000, "manual": 34000, "essay": 24000, "fool_me_twice": 26000,
+          "wice_tokens": 22000}  # fmt: skip
+"""Sentences taken of one kind; of the others at most ``LIMIT``."""
+LIMIT = 16000
+OF_A_DOCUMENT = 24
+"""Sentences taken of one document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +132,10 @@ def sites(root: Path, train: list[Example], guard: Guard, seed: int = 7) -> list
         if not fitting or guard.shares(" ".join(document.sentences)):
             continue
         chance.shuffle(fitting)
-        by_kind.setdefault(document.kind, []).extend(Site(document, i) for i in fitting[:12])
+        by_kind.setdefault(document.kind, []).extend(Site(document, i) for i in fitting[:OF_A_DOCUMENT])
     found = []
     for kind, members in sorted(by_kind.items()):
         chance.shuffle(members)
-        found.extend(members[: LIMITS.get(kind, 6000)])
+        found.extend(members[: LIMITS.get(kind, LIMIT)])
     chance.shuffle(found)
     return found

@@ -211,6 +211,8 @@ _CONDITION = frozenset(
     ]
 )
 _REPORTED = ("According to the text, ", "The source says that ", "It is stated that ", "According to the document, ")
+REPORTED_SHARE = 0.12
+"""It always applies, and would otherwise be the most frequent edit."""
 _CASE = {"he": "him", "she": "her", "they": "them", "i": "me", "we": "us"}
 
 
@@ -411,7 +413,7 @@ class Editor:
 
     def report(self, draft: Draft) -> Draft | None:
         """Reported as somebody reading it would."""
-        if draft[0].token is None or draft[0].text in ('"', "“"):
+        if draft[0].token is None or draft[0].text in ('"', "“") or self.chance.random() > REPORTED_SHARE:
             return None
         return (Piece(self.chance.choice(_REPORTED).rstrip(), True), *_lower_first(draft))
 

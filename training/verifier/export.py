@@ -18,14 +18,24 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from network import MAX_TOKENS
+from network import MAX_TOKENS, state_of
 from onnx import TensorProto, helper
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "embedder"))
-from graph import CONTRIB, LAYERS, OPSET, Arithmetic, GraphBuilder, Weights
+from graph import CONTRIB, OPSET, Arithmetic, GraphBuilder, Weights
 
 NAME = "grounded-entailment-small"
+SOURCES = {
+    6: "all-MiniLM-L6-v2, sentence-transformers, trained further by training/verifier",
+    12: "gte-small, Alibaba DAMO Academy (MIT), trained further by training/verifier",
+}
+"""What training started from, by layers."""
 OUTPUT = Path(__file__).parents[2] / "grounded" / "models" / "verifier"
+
+
+def layers_of(state: dict[str, torch.Tensor]) -> int:
+    """How many layers the weights have."""
+    return sum(name.endswith("qkv.weight") for name in state)
 
 
 def named(state: dict[str, torch.Tensor]) -> Weights:
@@ -34,10 +44,10 @@ def named(state: dict[str, torch.Tensor]) -> Weights:
         "embeddings.word_embeddings.weight": state["word.weight"].float().numpy(),
         "embeddings.position_embeddings.weight": state["position.weight"].float().numpy(),
         "embeddings.token_type_embeddings.weight": state["kind.weight"].float().numpy(),
-        "embeddings.LayerNorm.weight": state["norm.weight"].numpy(),
-        "embeddings.LayerNorm.bias": state["norm.bias"].numpy(),
+        "embeddings.LayerNorm.weight": state["norm.weight"].float().numpy(),
+        "embeddings.LayerNorm.bias": state["norm.bias"].float().numpy(),
     }
-    for number in range(LAYERS):
+    for number in range(layers_of(state)):
         mine, theirs = f"layers.{number}", f"encoder.layer.{number}"
         for end in ("weight", "bias"):
             parts = np.split(state[f"{mine}.qkv.{end}"].float().numpy(), 3)
@@ -84,7 +94,7 @@ def build(state: dict[str, torch.Tensor], arithmetic: Arithmetic) -> onnx.ModelP
     """The whole model."""
     graph = EntailmentGraph(named(state), arithmetic)
     x = graph.embeddings()
-    for index in range(LAYERS):
+    for index in range(layers_of(state)):
         x = graph.layer(x, f"encoder.layer.{index}")
     one, last = graph.constant("1", np.array([1])), graph.constant("-1", np.array([-1]))
     token = graph.node("Squeeze", graph.dense(x, "token", state), last)
@@ -110,7 +120,7 @@ def build(state: dict[str, torch.Tensor], arithmetic: Arithmetic) -> onnx.ModelP
     return helper.make_model(made, opset_imports=opsets, ir_version=8, producer_name="grounded")
 
 
-def describe(content: bytes, stack: dict[str, Any], arithmetic: str) -> dict[str, Any]:
+def describe(content: bytes, stack: dict[str, Any], arithmetic: str, layers: int) -> dict[str, Any]:
     """What ``build.json`` says; the identity covers the network and how its numbers are weighed."""
     digest = hashlib.sha256(content).hexdigest()
     decisive = hashlib.sha256((digest + json.dumps(stack, sort_keys=True)).encode()).hexdigest()
@@ -120,7 +130,7 @@ def describe(content: bytes, stack: dict[str, Any], arithmetic: str) -> dict[str
         "arithmetic": arithmetic,
         "window_tokens": MAX_TOKENS,
         "licence": "Apache-2.0",
-        "source": "all-MiniLM-L6-v2, sentence-transformers, trained further by training/verifier",
+        "source": SOURCES[layers],
         "stack": stack,
         "files": {"model.onnx": {"sha256": digest, "bytes": len(content)}},
     }
@@ -134,13 +144,13 @@ def main() -> None:
     parser.add_argument("--arithmetic", default="tensor", choices=("fp32", "weight_only", "tensor", "token", "blocks"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
-    state = torch.load(options.weights)
-    content = build(state.get("model", state), options.arithmetic).SerializeToString(deterministic=True)
+    state = state_of(options.weights)
+    content = build(state, options.arithmetic).SerializeToString(deterministic=True)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "model.onnx").write_bytes(content)
     stack = json.loads(options.stack.read_text()) if options.stack else {}
     (options.output / "build.json").write_text(
-        json.dumps(describe(content, stack, options.arithmetic), indent=2) + "\n"
+        json.dumps(describe(content, stack, options.arithmetic, layers_of(state)), indent=2) + "\n"
     )
     print(options.output, len(content))
 

@@ -7,7 +7,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ RARITY = {
     "quantifier": 1.5, "graft": 4.0, "certain": 3.0, "add": 1.0, "name": 1.8,
 }  # fmt: skip
 """How much sooner than others an edit is tried, since few sentences allow it."""
+LONG_CONTEXT_WORDS = 220
+UNKNOWN: Any = "unknown"
+"""The label of a pair that only a teacher judges."""
 SPEAKERS = [
     "Anna",
     "Ben",
@@ -71,6 +74,7 @@ class Maker:
         self.names: dict[str, list[str]] = defaultdict(list)
         self.near: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self.of_document: dict[str, list[int]] = defaultdict(list)
+        self.number_of = {(site.document.name, site.index): number for number, site in enumerate(sites)}
         for number, (site, doc) in enumerate(zip(sites, docs, strict=True)):
             self.of_document[site.document.name].append(number)
             for entity in doc.ents:
@@ -92,6 +96,7 @@ class Maker:
         if chance.random() < 0.08:
             yield from self._spoken(site, editor, drafts[-1], chance)
             return
+        yield from self._named(site, number, editor, chance)
         positive = self._kept(editor, chance.choice(drafts[-1:] * 3 + drafts), chance)
         yield self._pair(context, positive, "supported", "kept")
         yield from self._changed(editor, context, drafts, number, chance)
@@ -244,8 +249,35 @@ class Maker:
                 yield Pair(context, f"{mine} {verb} {low}", "contradicted", name, spans)
                 return
 
+    def _named(self, site: Site, number: int, editor: Editor, chance: random.Random) -> Iterator[Pair]:
+        """What a source says of "he" or "she", said with the name from the sentence before; or with another name."""
+        doc = self.docs[number]
+        before = self.number_of.get((site.document.name, site.index - 1))
+        if not site.document.contiguous or before is None or doc[0].text not in ("He", "She") or len(doc) < 6:
+            return
+        people = {each.text for each in self.docs[before].ents if each.label_ == "PERSON"}
+        if len(people) != 1:
+            return
+        name = people.pop().removesuffix("'s").strip()
+        after = site.index + 1 + chance.randint(0, 2)
+        context = " ".join(site.document.sentences[max(0, site.index - 1 - chance.randint(0, 2)) : after])
+        others = [
+            other for other in self.near[site.document.name]["PERSON"] if not set(other.split()) & set(name.split())
+        ]
+        chosen, label = name, "supported"
+        if others and chance.random() < 0.5:
+            chosen, label = chance.choice(others), "contradicted"
+        first, *rest = draft_of(doc)
+        wrong = label == "contradicted"
+        draft = (replace(first, text=chosen, token=None, wrong=wrong), *rest)
+        yield self._pair(context, self._kept(editor, draft, chance), label, "named" if not wrong else "named_wrong")
+
     def _sentences(self, site: Site, chance: random.Random, most: int) -> list[str]:
         document = site.document
+        share, room = chance.random(), CONTEXT_WORDS // 2
+        # Most contexts are kept short: what is learned of an edit does not depend on what stands around it.
+        if share < 0.45:
+            room, most = (CONTEXT_WORDS, most + 1) if share < 0.25 else (LONG_CONTEXT_WORDS, most + 5)
         if document.contiguous:
             before, after = chance.randint(0, most), chance.randint(0, most)
             chosen = list(document.sentences[max(0, site.index - before) : site.index + after + 1])
@@ -253,8 +285,6 @@ class Maker:
             others = [s for i, s in enumerate(document.sentences) if i != site.index]
             chosen = chance.sample(others, min(len(others), chance.randint(0, most + 1)))
             chosen.insert(chance.randint(0, len(chosen)), site.text)
-        # Most contexts are kept short: what is learned of an edit does not depend on what stands around it.
-        room = CONTEXT_WORDS if chance.random() < 0.25 else CONTEXT_WORDS // 2
         while len(chosen) > 1 and sum(len(s.split()) for s in chosen) > room:
             far = (
                 chosen[0]
@@ -345,32 +375,50 @@ def _cell(
 
 
 def human_pairs(examples: Iterable[Example]) -> Iterator[Pair]:
-    """The labelled rows, seen through the contexts that the verifier itself would choose."""
+    """The labelled rows, seen through the contexts that the verifier itself would choose, and through longer ones.
+
+    Where it is not known which context decides, only the one most likely to is labelled; a teacher reads the others.
+    """
     for example in examples:
         passages = [Passage(id=str(i), text=text) for i, text in enumerate(example.passages) if text.strip()]
         if not passages:
             continue
         index = WindowIndex.of(passages)
         scored = resolve(example.claim, question=example.question)
-        contexts = index.contexts(scored.text, limit=3)
-        texts = [context.text(passages) for context in contexts]
-        known = example.source == "wice_tokens"
+        claim, known = scored.read, example.source == "wice_tokens"
+        short, long = (
+            [context for context in index.contexts(scored.text, limit=3, words=words)]
+            for words in (CONTEXT_WORDS, LONG_CONTEXT_WORDS)
+        )
+        texts = {context.text(passages): context for context in [*short, *long]}
         if example.gold and passages[0].text == example.passages[0]:
-            gold = ["\n".join(passages[0].text[a:b] for a, b in chosen) for chosen in example.gold[:2]]
-            holds = [
+            whole = [
                 text
-                for context, text in zip(contexts, texts, strict=True)
+                for text, context in texts.items()
                 if any(all(any(s <= a and b <= e for _, s, e in context.stretches) for a, b in g) for g in example.gold)
             ]
-            chosen = list(dict.fromkeys([*holds[:2], *gold[:1]]))
-            for text in chosen:
-                yield Pair(text, scored.read, example.label, example.source, example.wrong, known)
-            continue
-        if example.label == "neither":
-            for text in texts[:1] + texts[-1:] if len(texts) > 1 else texts:
-                yield Pair(text, scored.read, "neither", example.source, example.wrong, known)
-        elif texts:
-            yield Pair(texts[-1], scored.read, example.label, example.source, example.wrong, known)
+            gold = ["\n".join(passages[0].text[a:b] for a, b in chosen) for chosen in example.gold[:2]]
+            chosen = list(dict.fromkeys([*whole[:3], *gold[:1]]))
+        elif example.label == "neither":
+            chosen = list(texts)
+        else:
+            chosen = [contexts[-1].text(passages) for contexts in (short, long) if contexts]
+            if len(texts) > 2 and len(passages) == 1 and len(passages[0].text.split()) < LONG_CONTEXT_WORDS:
+                chosen.append(passages[0].text)
+        for text in dict.fromkeys(chosen):
+            yield Pair(text, claim, example.label, example.source, example.wrong, known)
+        for text in texts:
+            if text not in chosen:
+                yield Pair(text, claim, UNKNOWN, example.source, (), False)
+
+
+def crossed_pairs(claims: Sequence[str], documents: Sequence[str]) -> Iterator[Pair]:
+    """Real sentences with what other documents say of the same: unlabelled, for a teacher to read."""
+    passages = [Passage(id=str(i), text=text) for i, text in enumerate(documents)]
+    index = WindowIndex.of(passages)
+    for claim in claims:
+        for context in index.contexts(claim, limit=1):
+            yield Pair(context.text(passages), claim, UNKNOWN, "crossed", (), False)
 
 
 def save(path: Path, pairs: Iterable[Pair]) -> int:

