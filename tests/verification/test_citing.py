@@ -140,6 +140,11 @@ def test_right_markers_stay_and_wrong_ones_are_put_right(answer: str, expected: 
     assert cite(answer, SOURCES).text == expected
 
 
+def test_a_marker_is_not_written_where_it_is_not_read() -> None:
+    answer = f"[^1]: {WARRANTY}. {RED}.\n\n{RED}."
+    assert cite(answer, SOURCES).text == f"[^1]: {WARRANTY}. {RED}.\n\n{RED} [2]."
+
+
 def test_what_could_not_be_checked_is_left_alone() -> None:
     class Broken:
         ref = VerifierRef(name="broken", version="1")
