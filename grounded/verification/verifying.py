@@ -6,7 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,39 @@ SENTENCES_BEFORE = 8
 """Sentences before one in which what its pronoun stands for is looked for."""
 _log = logging.getLogger(__name__)
 
-Known = dict[tuple[object, ...], Sequence[Finding]]
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Everything of a sentence that its verdict rests on, except the sources and the question.
+
+    Attributes:
+        text: The sentence without its markers.
+        lead: The lead-in it is listed under.
+        cited: The passages that each of its markers may mean.
+        parts: The texts of its parts.
+        before: The sentences before it, each with why it needs no check, if it needs none.
+    """
+
+    text: str
+    lead: str
+    cited: tuple[tuple[int, ...], ...]
+    parts: tuple[str, ...]
+    before: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, drafts: Sequence[Draft], number: int) -> Basis:
+        """That of one sentence of an answer."""
+        item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
+        return cls(
+            text=item.text,
+            lead=item.lead,
+            cited=tuple(marker.numbers for marker in item.markers),
+            parts=tuple(part.text for part in item.parts),
+            before=tuple((earlier.text, earlier.skip) for earlier in before),
+        )
+
+
+Known = dict[Basis, Sequence[Finding]]
 """What was found for sentences already judged, whatever their place; filled by ``Prepared.report``."""
 
 Locate = Callable[[Evidence], tuple[Locator, ...]]
@@ -189,14 +221,14 @@ class Prepared:
             start: The first draft to check; those before it are only context.
         """
         known = {} if known is None else known
-        keys = {number: _key(drafts, number) for number in range(start, len(drafts))}
+        bases = {number: Basis.of(drafts, number) for number in range(start, len(drafts))}
         asked = {
-            number: self._questions(drafts[number], drafts[:number])
-            for number, key in keys.items()
-            if not drafts[number].skip and key not in known
+            basis: self._questions(drafts[number], drafts[:number])
+            for number, basis in bases.items()
+            if not drafts[number].skip and basis not in known
         }
-        known.update({keys[number]: findings for number, findings in self._judge.findings(asked).items()})
-        return [self._claim(answer, drafts[number], known.get(key, ())) for number, key in keys.items()]
+        known.update(self._judge.findings(asked))
+        return [self._claim(answer, drafts[number], known.get(basis, ())) for number, basis in bases.items()]
 
     def report_of(
         self, text: str, claims: Sequence[Claim], *, stray: Sequence[Marker] = (), warnings: Sequence[str] = ()
@@ -372,14 +404,6 @@ def _named(name: str) -> Any:
         wrong = f"takes nothing behind its name, but got {argument!r}" if colon else "needs something behind its name"
         raise UsageError(f"The verifier {name!r} {wrong}.", fix="Write NAME or NAME:ARGUMENT.") from error
     return maker(argument) if colon else maker()
-
-
-def _key(drafts: Sequence[Draft], number: int) -> tuple[object, ...]:
-    """Everything of a sentence that its verdict rests on, except the sources and the question."""
-    item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
-    cited = tuple(marker.numbers for marker in item.markers)
-    parts = tuple(part.text for part in item.parts)
-    return item.text, item.lead, cited, parts, tuple((earlier.text, earlier.skip) for earlier in before)
 
 
 def _last_question(history: Sequence[Message] | None) -> str:
