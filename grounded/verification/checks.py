@@ -11,10 +11,10 @@ from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
 from grounded.verification.analysis import Analysis
-from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
-from grounded.verification.exchanges import exchanged_word, keys_of
+from grounded.verification.cues import antonym, conditions, hedges, negations, quantifiers, strengtheners
+from grounded.verification.exchanges import exchanged_word, keys_of, turned_voice
 from grounded.verification.objections import Objection
-from grounded.verification.values import Quantity
+from grounded.verification.values import Quantity, agrees, is_near
 
 _CLAUSE_BORDER = re.compile(
     r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
@@ -45,7 +45,15 @@ def objection(
         found: How the claim's words stand in it.
         swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
-    for check in (exchanged_word, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
+    checks = (
+        exchanged_word,
+        _name_objection,
+        _gap_objection,
+        turned_voice,
+        _subject_objection,
+        _quotation_objection,
+    )
+    for check in checks:
         against = check(claim, window, found)
         if against:
             return against
@@ -69,9 +77,9 @@ def _quantity_objection(
             return Objection("distance", f"the source does not say {claim.text[item.start : item.end]!r} in this place")
     for mine in claim.quantities:
         written = claim.text[mine.start : mine.end]
-        equal = [theirs for theirs in window.quantities if mine.equals(theirs)]
         if mine in swapped:
             continue
+        equal = [theirs for theirs in window.quantities if agrees(mine, theirs)]
         if not equal:
             return Objection("distance", f"the source does not say {written!r}")
         if not any(_bounds_agree(mine, theirs) for theirs in equal):
@@ -82,13 +90,20 @@ def _quantity_objection(
 
 
 def _bounds_agree(mine: Quantity, theirs: Quantity) -> bool:
-    return mine.bound == theirs.bound or (mine.bound == "about" and not theirs.bound)
+    """Whether the claim's limits hold the source's value: "over 40" and "about 50" do 47, "47" does not "over 40"."""
+    if mine.bound == theirs.bound:
+        return True
+    if theirs.bound or (mine.bound in ("min", "max") and mine.equals(theirs)):
+        return False  # whether "over 47" leaves 47 out is not looked at
+    return mine.bound not in ("min", "max") or is_near(mine, theirs)
 
 
 def _unit_shown(mine: Quantity, theirs: Quantity, claim: Analysis, window: Analysis) -> bool:
     """A bare 24 in a table says "24 months" only when the month stands somewhere else in the row."""
     if mine.kind == theirs.kind or mine.kind in ("number", "date") or theirs.kind == "date":
         return mine.kind != "number" or theirs.kind in ("number", "date")
+    if theirs.kind != "number":
+        return True  # converted
     inside = [token.stem for token in claim.tokens if mine.start <= token.start < mine.end and token.text.isalpha()]
     stems = {token.stem for token in window.tokens}
     return bool(inside) and all(stem in stems for stem in inside)
@@ -176,7 +191,8 @@ def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objec
     extra = hedges(whole) - hedges(claim.text)
     if extra:
         return Objection("doubt", f"the source is less certain: {min(extra)!r}")
-    extra = conditions(whole) - conditions(claim.text)
+    # A quantifier behind the matching words is about something else.
+    extra = (conditions(whole) | quantifiers(window.text[: found.end]) & quantifiers(whole)) - _restrictions(claim.text)
     if extra:
         return Objection("doubt", f"the source restricts it: {min(extra)!r}")
     extra = strengtheners(claim.text) - strengtheners(whole)
@@ -317,7 +333,7 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
     mine = claim.stems
     next_to = _neighbours(claim)
     for place, (before, item) in enumerate(zip(window.items, window.items[1:], strict=False)):
-        if before.quantity >= 0 or item.quantity >= 0:
+        if item.quantity >= 0 or (before.quantity >= 0 and not _is_another(window.quantities[before.quantity], claim)):
             continue
         if place and _is_added(window, place, next_to):
             continue
@@ -327,6 +343,11 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
         if before.key in mine and item.key not in mine and re.fullmatch(r"\s+(?:for|of|on|in)\s+(?:\w+\s+)?", between):
             return True
     return False
+
+
+def _is_another(ordinal: Quantity, claim: Analysis) -> bool:
+    """Whether it tells one thing from its like, which the claim does not: a *second* fund."""
+    return ordinal.kind == "ordinal" and not _any_equal(ordinal, claim.quantities)
 
 
 def _is_added(window: Analysis, place: int, next_to: Collection[tuple[str, str]]) -> bool:
@@ -345,7 +366,13 @@ def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
     if _quantity_objection(claim, window, found) or hedges(window.text) ^ hedges(claim.text):
         return False
     mine, theirs = negations(claim.text), negations(window.text)
-    return (mine == 0) != (theirs == 0) and mine + theirs == 1 and not conditions(window.text) ^ conditions(claim.text)
+    return (
+        (mine == 0) != (theirs == 0) and mine + theirs == 1 and _restrictions(window.text) == _restrictions(claim.text)
+    )
+
+
+def _restrictions(text: str) -> set[str]:
+    return conditions(text) | quantifiers(text)
 
 
 def contains_run(keys: Sequence[str], run: Sequence[str]) -> bool:

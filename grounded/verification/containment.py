@@ -82,7 +82,7 @@ class ContainmentModel:
         window = analyse(text)
         if len(window.items) < min(self.support_coverage, self.conflict_overlap) * len(claim.items):
             return _neither(len(window.items) / len(claim.items), ELSEWHERE)
-        keys = window_keys(claim, window)
+        keys = window_keys(claim, window, agreeing=True)
         share = coverage(claim, keys)
         clash = self._clash(window, claim, share)
         if clash:

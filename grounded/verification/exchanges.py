@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment
 from grounded.verification.analysis import Analysis, Item
 from grounded.verification.objections import Objection
 
 _LONGEST_NAME = 4
 """Words of a name that is looked for in the place of another."""
+_BE = r"(?:is|are|was|were|be|been|being)"
+_PASSIVE = re.compile(
+    rf"\b{_BE}\s+(?:\w+ly\s+)?(?P<verb>\w+)\s+(?:\w+\s+){{0,2}}?by\s+(?:the\s+|an?\s+)?(?P<agent>[^\W\d]\w*)"
+)
 
 
 def exchanged_word(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
@@ -67,6 +72,19 @@ def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], 
             apart = window.text[here[0].start : here[-1].end]
             if stands and not re.search(r"[.;:()]\s", apart):
                 return apart
+    return None
+
+
+def turned_voice(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
+    """Words in the same order with the verb turned round: who was sued by the city did not sue it."""
+    for one, other in ((window, claim), (claim, window)):
+        for match in _PASSIVE.finditer(one.text):
+            verb = re.escape(match["verb"])
+            turned = re.search(rf"\b{verb}\b", other.text) and not re.search(
+                rf"\b{_BE}\s+(?:\w+ly\s+)?{verb}\b|\b{verb}\s+by\b", other.text
+            )
+            if turned and set(content_stems(match["agent"])) <= other.stems:
+                return Objection("doubt", f"in the source it is the other way round: {match[0]!r}")
     return None
 
 
