@@ -20,6 +20,8 @@ from grounded.verification.windows import Window, WindowIndex
 
 FAILURES_IN_A_ROW = 3
 """After so many failed calls the model is not called again for this answer."""
+LONGEST_CLAIM = 4000
+"""Characters of a sentence, or of a part of one, that can be checked: what is longer is no sentence, but costs."""
 _NEIGHBOURHOOD = 300
 _CONTAINMENT = ContainmentModel()
 _log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Judge:
 
     def question(self, scored: Scored, cited: Collection[int]) -> Question:
         """A sentence or a part of one, with the source sentences that may decide it."""
-        windows = self._index.choose(scored.text, limit=self._sentences, cited=cited)
+        windows = self._index.choose(scored.text[:LONGEST_CLAIM], limit=self._sentences, cited=cited)
         return Question(scored, tuple(windows), cited)
 
     def findings(self, asked: Mapping[K, Sequence[Question]]) -> dict[K, list[Finding]]:
@@ -116,6 +118,10 @@ class Judge:
 
     def _case(self, question: Question) -> _Case:
         """What the rules say of a question; contexts are only looked for where they leave it open."""
+        length = len(question.scored.own)
+        if length > LONGEST_CLAIM:
+            reason = f"it is {length} characters long; one piece may have {LONGEST_CLAIM}"
+            return _Case(question, [], [], reason)
         ruled = self._ruled(question)
         contexts = [] if any(decides(judgement) for _, judgement in ruled) else self._contexts(question)
         unreadable = self._unreadable(question.scored.read) if contexts else ""
@@ -194,7 +200,7 @@ class _Case:
     Attributes:
         ruled: What the rules say of each of its windows.
         contexts: What a model is to read; none where the rules decide or there is no model.
-        unreadable: Why the model cannot read the question; empty when it can.
+        unreadable: Why the question cannot be read; empty when it can.
     """
 
     question: Question

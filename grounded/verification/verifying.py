@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from grounded import registry
-from grounded.errors import UsageError
+from grounded.errors import GroundedError, UsageError
 from grounded.protocols import EntailmentModel
 from grounded.records import (
     Calibration,
@@ -37,47 +39,14 @@ from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
 from grounded.verification.network import TrainedModel
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
-from grounded.verification.resolution import resolve
+from grounded.verification.resolution import SENTENCES_BEFORE, Basis, resolve
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import WindowIndex
 
 SENTENCES_PER_CLAIM = 6
 """Source sentences considered for a claim; each gives at most three windows, so cost stays linear."""
-SENTENCES_BEFORE = 8
-"""Sentences before one in which what its pronoun stands for is looked for."""
+_loaded: set[str] = set()  # versions of the model
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """Everything of a sentence that its verdict rests on, except the sources and the question.
-
-    Attributes:
-        text: The sentence without its markers.
-        lead: The lead-in it is listed under.
-        cited: The passages that each of its markers may mean.
-        parts: The texts of its parts.
-        before: The sentences before it, each with why it needs no check, if it needs none.
-    """
-
-    text: str
-    lead: str
-    cited: tuple[tuple[int, ...], ...]
-    parts: tuple[str, ...]
-    before: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, drafts: Sequence[Draft], number: int) -> Basis:
-        """That of one sentence of an answer."""
-        item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
-        return cls(
-            text=item.text,
-            lead=item.lead,
-            cited=tuple(marker.numbers for marker in item.markers),
-            parts=tuple(part.text for part in item.parts),
-            before=tuple((earlier.text, earlier.skip) for earlier in before),
-        )
-
 
 Known = dict[Basis, Sequence[Finding]]
 """What was found for sentences already judged, whatever their place; filled by ``Prepared.report``."""
@@ -142,6 +111,14 @@ class Verifier:
             calibration=calibration,
         )
 
+    def warm_up(self) -> None:
+        """Load the model of the package, so that no sentence waits for it; others may cost, and are left alone."""
+        version = self.model.ref.version
+        if isinstance(self.model, TrainedModel) and version not in _loaded:
+            with suppress(GroundedError):
+                self.model.judge([("The kettle is red.", "The kettle is red.")])
+                _loaded.add(version)
+
     def prepare(
         self,
         sources: Any,
@@ -204,6 +181,16 @@ class Prepared:
             sentences=verifier.sentences_per_claim,
         )
         self.warnings = tuple(f"Source {number + 1} has no readable text." for number in index.empty)
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Load the model beside what is done within, such as waiting for the first sentence."""
+        thread = Thread(target=self._verifier.warm_up, name="grounded-warm-up")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
     def draft(self, answer: str) -> Drafts:
         """The sentences of an answer, not checked yet."""
@@ -295,6 +282,7 @@ class Prepared:
                 before=(before if number < 2 else within)[-SENTENCES_BEFORE:],
                 question=self._question,
                 reference_date=self._reference_date,
+                cites_author=any(marker.style == "(author year)" for marker in item.markers),
             )
             found.append(self._judge.question(scored, cited))
         return found

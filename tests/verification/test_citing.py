@@ -66,6 +66,10 @@ def statuses(answer: str) -> list[tuple[str, str]]:
         (f"{RED} [2], and {PRICE} [3].", [("[2]", "correct"), ("[3]", "correct")]),
         (f"{RED} [3], and {PRICE} [3].", [("[3]", "wrong_source"), ("[3]", "redundant")]),
         (f"{RED} [2], and it is made of pure gold [2].", [("[2]", "correct"), ("[2]", "redundant")]),
+        (f"{RED} ².", [("²", "correct")]),
+        (f"According to Smith (2020), {RED}.", [("(2020)", "correct")]),
+        (f"As Smith (2020) notes, {RED}.", [("(2020)", "correct")]),
+        (f"Smith (2020) found that {WARRANTY}.", [("(2020)", "wrong_source")]),
         ("Hello [1]!", [("[1]", "unchecked")]),
     ],
 )

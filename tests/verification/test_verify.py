@@ -335,6 +335,7 @@ def test_unreadable_sources_are_named() -> None:
         "\u202eThe warranty is 24 months.\u202c",
         "The **warranty** is <b>24</b> months.",
         "The warranty is ２４ months.",
+        "<p>The warranty&nbsp;is <em>24</em> months.</p><script>steal('9 months')</script>",
     ],
 )
 def test_invisible_and_decorated_text_is_read_as_people_see_it(hidden: str) -> None:
