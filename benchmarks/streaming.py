@@ -5,7 +5,8 @@
 Tokens come as fast as they are taken, so that only our own time is counted. The delay is that between the token which
 completes a sentence, the first word of the next one, and its verdict: processor time of all threads, so that a busy
 machine does not count, and the clock beside it. It is taken for sentences that the rules decide and for those in other
-words, which the network reads; ``new process`` includes loading the network, begun when the stream begins.
+words, which the network reads. In a ``new process`` the network has to be loaded, which begins when the stream does;
+there a word comes every tenth of a second, as from a model.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ WORDS = [
 RUNS = 20
 LIMIT = 150
 """Milliseconds after its sentence within which the first verdict is to come."""
+PACE = 0.1
+"""Seconds between two words in a new process."""
 IN_OTHER_WORDS = (
     "Boiling is done by the kettle in no time at all, and nobody waits. Sending it back is a matter of days."
 )
@@ -56,7 +59,7 @@ def tokens(text: str) -> Iterator[str]:
         yield word + " "
 
 
-def first_verdict(sources: list[str], answer: str, *, hold: bool) -> tuple[float, float]:
+def first_verdict(sources: list[str], answer: str, *, hold: bool, pace: float = 0.0) -> tuple[float, float]:
     """Milliseconds of processor and clock from the word after the first sentence to its verdict."""
     completed: tuple[float, float] | None = None
 
@@ -64,6 +67,7 @@ def first_verdict(sources: list[str], answer: str, *, hold: bool) -> tuple[float
         nonlocal completed
         seen = 0
         for token in tokens(answer):
+            time.sleep(pace)
             seen += "." in token
             if seen and completed is None and "." not in token:
                 completed = time.process_time(), time.perf_counter()
@@ -90,7 +94,7 @@ def main() -> None:
     sources = [" ".join(sentence(random_words) for _ in range(13)) for _ in range(5)]
     quoted = " ".join(random_words.choice(sources).split(". ")[0] + "." for _ in range(5))
     if sys.argv[1:] == ["--once"]:
-        print(*first_verdict(sources, IN_OTHER_WORDS, hold=False))
+        print(*first_verdict(sources, IN_OTHER_WORDS, hold=False, pace=PACE))
         return
     once = [sys.executable, __file__, "--once"]
     runs = [subprocess.run(once, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
