@@ -3,10 +3,10 @@
     python benchmarks/checks.py [--overlap 0.9] [--examples]
 
 A check that speaks against a claim which people found supported is false; against one they found refuted, or against
-a copy of a supported claim in which one number or date was changed, it is true. ``veto`` is what becomes
-``contradicted``, ``unsaid`` what only forbids support. Changed copies come from two places: the supported claims, and
-sentences of the sources themselves (FROM SOURCE), whose unchanged form counts as supported. The floor a veto has to
-keep is a precision of 0.95.
+a copy of a supported claim in which one number or date was changed, it is true. Changed copies come from two places:
+the supported claims, and sentences of the sources themselves (FROM SOURCE), whose unchanged form counts as supported.
+A veto makes a claim ``contradicted``, and has to keep a precision of 0.95; unsaid only forbids support. Objections
+stand against claims whose words a source has, where no rule decides: the firmer, the surer a model must be.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from grounded.text.sentences import sentences
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import Analysis, analyse, clean
 from grounded.verification.checks import Clash, slot_conflict
-from grounded.verification.containment import CONFLICT_OVERLAP
+from grounded.verification.containment import CONFLICT_OVERLAP, ContainmentModel
+from grounded.verification.objections import decides, objection_of
 from grounded.verification.quantities import Quantity, quantities
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import WindowIndex
@@ -135,11 +136,12 @@ def measure(overlap: float, *, examples: bool) -> tuple[dict[str, Count], dict[s
     return vetoes, silent
 
 
-def table(title: str, counts: dict[str, Count]) -> None:
-    """One line per kind: precision on people's labels and on changed copies, and the share of copies it finds."""
-    print(
-        f"\n{title}\n{'kind':<12}{'false':>14}{'refuted':>10}{'not supp.':>11}{'changed':>14}{'precision':>11}  verdict"
-    )
+def table(counts: dict[str, Count]) -> str:
+    """One row per kind: false and true, precision, and the share of changed copies that is found, in Markdown."""
+    lines = [
+        "| kind | right claims | refuted claims | others not supported | changed copies | precision | |",
+        "|---|---|---|---|---|---|---|",
+    ]
     total = Count()
     for kind, count in [*sorted(counts.items()), ("all", total)]:
         if kind != "all":
@@ -152,11 +154,40 @@ def table(title: str, counts: dict[str, Count]) -> None:
         copies = count.asked["changed supported"] + count.asked["changed from source"]
         spoken = false + true + count.against["refuted"]
         precision = (true + count.against["refuted"]) / spoken if spoken else float("nan")
-        verdict = "-" if not spoken else "kept" if precision >= FLOOR else "below the floor"
-        print(
-            f"{kind:<12}{f'{false}/{right}':>14}{count.against['refuted']:>10}{count.against['not supported']:>11}"
-            f"{f'{true}/{copies}':>14}{precision:>11.3f}  {verdict}"
+        verdict = "" if not spoken else "kept" if precision >= FLOOR else "below the floor"
+        lines.append(
+            f"| {kind} | {false} of {right} | {count.against['refuted']} | {count.against['not supported']} "
+            f"| {true} of {copies} | {precision:.3f} | {verdict} |"
         )
+    return "\n".join(lines)
+
+
+def objections() -> str:
+    """What the firmest objection is against claims that no rule decides, by what people say of the claim."""
+    rules, counts = ContainmentModel(), defaultdict(lambda: defaultdict(int))  # type: ignore[var-annotated]
+    for row in rows():
+        passages = passages_from(list(row.sources))
+        claim = clean(row.claim)
+        windows = WindowIndex.of(passages).choose(claim, limit=WINDOWS)
+        judged = rules.judge([(window.text(passages), claim) for window in windows])
+        found = [each for judgement in judged if (each := objection_of(judgement)) is not None]
+        if found and not any(map(decides, judged)):
+            counts[max(found, key=lambda each: each.yields_to).kind][row.supported] += 1
+    lines = ["| objection | against supported claims | against others | share of others |", "|---|---|---|---|"]
+    for kind, each in sorted(counts.items()):
+        lines.append(f"| {kind} | {each[True]} | {each[False]} | {each[False] / (each[True] + each[False]):.2f} |")
+    return "\n".join(lines)
+
+
+def report(overlap: float = CONFLICT_OVERLAP, *, examples: bool = False) -> str:
+    """All tables in Markdown."""
+    vetoes, silent = measure(overlap, examples=examples)
+    parts = {
+        "Veto: another value in the same place (`contradicted`)": table(vetoes),
+        "Unsaid: no window says the value in any form (no model may support it)": table(silent),
+        "Objections: the words of the claim stand in the source and something speaks against it": objections(),
+    }
+    return "\n\n".join(f"{title}\n\n{found}" for title, found in parts.items())
 
 
 def main() -> None:
@@ -167,9 +198,7 @@ def main() -> None:
     )
     parser.add_argument("--examples", action="store_true", help="print every veto on an unchanged claim")
     chosen = parser.parse_args()
-    vetoes, silent = measure(chosen.overlap, examples=chosen.examples)
-    table("veto: another value in the same slot (contradicted)", vetoes)
-    table("unsaid: no window says the value in any form (not supported)", silent)
+    print(report(chosen.overlap, examples=chosen.examples))
 
 
 if __name__ == "__main__":

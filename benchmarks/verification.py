@@ -98,6 +98,8 @@ def measure(name: str, rows: Sequence[Example], verifier: Verifier, *, floors: b
         "high": high,
         "area": area(label, score),
         "calibration_error": calibration_error(groups, label, score),
+        "recall": 100.0 * float(said[label].mean()),
+        "false_support": 100.0 * float(said[~label].mean()),
         "right_answers_flagged": flagged(label, said)[0],
         "wrong_answers_flagged": flagged(label, said)[1],
         "precision_of_supported": 100.0 * float(label[said].mean()) if said.any() else None,

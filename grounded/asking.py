@@ -6,7 +6,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -216,6 +216,8 @@ class Asking:
         with (
             telemetry.stage("generate", across_yields=True, generator=state.generator.ref.name),
             closing(_stream(state.generator, prompt)) as pieces,
+            # Quotes stand in their sources word for word, and need no model.
+            nullcontext() if options.get("llm") is None else answer.warming(),
         ):
             for last in pieces:
                 yield from reply.feed(last.text)

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grounded.verification.analysis import Analysis, Item
+from grounded.verification.units import MONTHS
+from grounded.verification.values import agrees
 
 _LEADING_PHRASE = re.compile(
     r"\s*(?:in|on|at|since|from|during|under|after|before|by|for|with|as of|until|within|between"
     r"|throughout)\s[^,:;.]{1,80},",
+    re.IGNORECASE,
+)
+_NAMED_TIME = rf"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:\d{{1,2}}\s+)?(?:{'|'.join(MONTHS)}))"
+_LEADING_TIME = re.compile(
+    rf"\s*(?:in|on|since)\s+(?:{_NAMED_TIME}(?:\s+\d{{1,2}},?)?(?:\s+(?:1\d|20)\d\d)?|(?:1\d|20)\d\d)(?=\s\w)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"[^.;!?\n]{1,120}?:\s")
@@ -35,8 +42,14 @@ class Alignment:
     end: int
 
 
-def window_keys(claim: Analysis, window: Analysis) -> list[str]:
-    """The keys of the window's items, a quantity equal to one of the claim's carrying that one's key."""
+def window_keys(claim: Analysis, window: Analysis, *, agreeing: bool = False) -> list[str]:
+    """The keys of the window's items, a quantity equal to one of the claim's carrying that one's key.
+
+    Args:
+        claim: Whose keys they are.
+        window: Whose items.
+        agreeing: Whether a value that may be said as the claim says it is equal, too: rounded, converted, limited.
+    """
     mine = {item.quantity: item.key for item in claim.items if item.quantity >= 0}
     keys: list[str] = []
     for item in window.items:
@@ -47,6 +60,8 @@ def window_keys(claim: Analysis, window: Analysis) -> list[str]:
         exact = (n for n, quantity in enumerate(claim.quantities) if quantity.same_as(theirs))
         loose = (n for n, quantity in enumerate(claim.quantities) if quantity.equals(theirs))
         equal = next(exact, next(loose, None))
+        if equal is None and agreeing:
+            equal = next((n for n, quantity in enumerate(claim.quantities) if agrees(quantity, theirs)), None)
         keys.append(f"=#{item.quantity}" if equal is None else mine[equal])
     return keys
 
@@ -86,7 +101,8 @@ def align(claim: Analysis, window: Analysis, keys: Sequence[str]) -> Alignment:
 
 
 def _head_length(analysis: Analysis) -> int:
-    match = _LEADING_PHRASE.match(analysis.text) or _LABEL.match(analysis.text)
+    text = analysis.text
+    match = _LEADING_PHRASE.match(text) or _LEADING_TIME.match(text) or _LABEL.match(text)
     return sum(item.end <= match.end() for item in analysis.items) if match else 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +18,7 @@ _TAG = re.compile(
     r"(?:\s[^<>]{0,300})?/?>",
     re.IGNORECASE,
 )
+_SCRIPT = re.compile(r"<(script|style)\b[^<>]{0,300}>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((?:[^()\s]{1,500})\)")
 _EMPHASIS = re.compile(r"\*+|(?<!\w)_+|_+(?!\w)|`+|~~")
 _UNSPACED_KEY = re.compile(
@@ -30,6 +33,8 @@ _FOREIGN_WORDS = """
 _FOREIGN = frozenset(_FOREIGN_WORDS.split())
 """Function words of other languages that ASCII text may be written in."""
 _KEPT = 8192
+_MOST_COMPARED = 100
+"""Different values of a sentence that a further one is compared with; what lists more is no sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,9 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).replace("’", "'")
     if "<" in text:
-        text = _TAG.sub(" ", text)
+        text = _TAG.sub(" ", _SCRIPT.sub(" ", text))
+    if "&" in text:
+        text = html.unescape(text).replace("\u00a0", " ")
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     return _EMPHASIS.sub("", text)
@@ -118,22 +125,26 @@ def analyse(text: str) -> Analysis:
 def _items(text: str, tokens: tuple[Term, ...], found: tuple[Quantity, ...]) -> tuple[Item, ...]:
     items: list[Item] = []
     position = 0
+    counted = iter(_quantity_items(found))
     for token in tokens:
         while position < len(found) and found[position].end <= token.start:
-            items.append(_quantity_item(position, found))
+            items.append(next(counted))
             position += 1
         covered = position < len(found) and found[position].start < token.end
         if covered or token.is_stop_word:
             continue
         items.append(Item(token.stem, token.start, token.end, _is_name(text, token, items), -1))
-    items.extend(_quantity_item(rest, found) for rest in range(position, len(found)))
-    return tuple(items)
+    return (*items, *counted)
 
 
-def _quantity_item(index: int, found: tuple[Quantity, ...]) -> Item:
-    # The same value twice is one key, so that one mention in the source answers for both.
-    first = next(number for number, other in enumerate(found[: index + 1]) if other.same_as(found[index]))
-    return Item(f"#{first}", found[index].start, found[index].end, False, index)
+def _quantity_items(found: tuple[Quantity, ...]) -> Iterator[Item]:
+    """The same value twice is one key, so that one mention in the source answers for both."""
+    distinct: list[int] = []
+    for index, each in enumerate(found):
+        first = next((number for number in distinct[:_MOST_COMPARED] if found[number].same_as(each)), index)
+        if first == index:
+            distinct.append(index)
+        yield Item(f"#{first}", each.start, each.end, False, index)
 
 
 def _is_name(text: str, token: Term, before: list[Item]) -> bool:

@@ -71,9 +71,9 @@ def calculation(claim: Analysis, window: Analysis) -> Calculation | None:
     factor = 0.0 if _factor(window) else _factor(claim)  # what the source calls doubled is no sum of ours
     if len(derived) + bool(factor) != 1 or any(q.bound not in ("", "about") for q in derived):
         return None
-    if not (claim.is_english and window.is_english) or not _same_subject(claim, window, derived):
-        return None
     operands = [q for q in window.quantities if _counted(q)]
+    if not (claim.is_english and window.is_english) or not _same_subject(claim, window, derived, operands):
+        return None
     if not 2 <= len(operands) <= _MOST_OPERANDS or len({(q.kind, _unit(q)) for q in operands}) != 1:
         return None
     if any(q.bound or len(q.values) != 1 for q in operands):
@@ -111,9 +111,9 @@ def _by_name(claim: Analysis, mine: Quantity, operands: Sequence[Quantity], wind
     return _result(mine, f"{_plain(max(values))} - {_plain(min(values))}", max(values) - min(values), operands[0])
 
 
-def _same_subject(claim: Analysis, window: Analysis, derived: Sequence[Quantity]) -> bool:
+def _same_subject(claim: Analysis, window: Analysis, derived: Sequence[Quantity], operands: Sequence[Quantity]) -> bool:
     """Whether claim and window speak of the same and of nothing else, the operation and the numbers apart."""
-    spoken = {key for key in claim.stems if not _names_operation(key)}
+    spoken = {key for key in claim.stems if not _names_operation(key)} | _what_all_count(window, operands)
     if not spoken or not spoken <= window.stems:
         return False
     if any(key not in spoken and key not in _COMMON and not _names_operation(key) for key in window.stems):
@@ -122,6 +122,12 @@ def _same_subject(claim: Analysis, window: Analysis, derived: Sequence[Quantity]
     if any(not any(q.equals(theirs) for theirs in window.quantities) for q in kept):
         return False
     return all(cue(claim.text) == cue(window.text) for cue in (negations, hedges, conditions))
+
+
+def _what_all_count(window: Analysis, operands: Sequence[Quantity]) -> set[str]:
+    """The word behind every operand, "units": a share of them need not name it."""
+    after = [next((i.key for i in window.items if i.start == q.end + 1 and i.quantity < 0), "") for q in operands]
+    return set(after) if len(set(after)) == 1 and after[0] else set()
 
 
 def _names_operation(key: str) -> bool:

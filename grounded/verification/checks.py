@@ -11,9 +11,10 @@ from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment, align, coverage, window_keys
 from grounded.verification.analysis import Analysis
-from grounded.verification.cues import antonym, conditions, hedges, negations, strengtheners
-from grounded.verification.exchanges import exchanged_word, keys_of
-from grounded.verification.values import Quantity
+from grounded.verification.cues import antonym, conditions, hedges, negations, quantifiers, strengtheners
+from grounded.verification.exchanges import exchanged_word, keys_of, turned_voice
+from grounded.verification.objections import Objection
+from grounded.verification.values import Quantity, agrees, is_near
 
 _CLAUSE_BORDER = re.compile(
     r"[;:()—–]|,(?!\d)|\b(?:but|however|although|though|while|whereas|because|since|so that"
@@ -33,8 +34,10 @@ _MOST_CLASHES = 3
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|been|being|as)\b", re.IGNORECASE)
 
 
-def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: Collection[Quantity] = ()) -> str:
-    """Why a window that holds the claim's words does not support it; empty when nothing speaks against it.
+def objection(
+    claim: Analysis, window: Analysis, found: Alignment, *, swapped: Collection[Quantity] = ()
+) -> Objection | None:
+    """Why a window that holds the claim's words does not support it; None when nothing speaks against it.
 
     Args:
         claim: The claim.
@@ -42,14 +45,22 @@ def objection(claim: Analysis, window: Analysis, found: Alignment, *, swapped: C
         found: How the claim's words stand in it.
         swapped: Quantities of the claim for which other values were put; they are not held against it.
     """
-    for check in (exchanged_word, _name_objection, _gap_objection, _subject_objection, _quotation_objection):
-        reason = check(claim, window, found)
-        if reason:
-            return reason
+    checks = (
+        exchanged_word,
+        _name_objection,
+        _gap_objection,
+        turned_voice,
+        _subject_objection,
+        _quotation_objection,
+    )
+    for check in checks:
+        against = check(claim, window, found)
+        if against:
+            return against
     return _quantity_objection(claim, window, found, swapped) or _cue_objection(claim, window, found)
 
 
-def verbatim_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def verbatim_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     """The same for a claim that stands in the window word for word: only what surrounds it can speak against it."""
     return (
         _quantity_objection(claim, window, found)
@@ -58,72 +69,80 @@ def verbatim_objection(claim: Analysis, window: Analysis, found: Alignment) -> s
     )
 
 
-def _quantity_objection(claim: Analysis, window: Analysis, found: Alignment, swapped: Collection[Quantity] = ()) -> str:
+def _quantity_objection(
+    claim: Analysis, window: Analysis, found: Alignment, swapped: Collection[Quantity] = ()
+) -> Objection | None:
     for item in found.missing:
         if item.quantity >= 0:
-            return f"the source does not say {claim.text[item.start : item.end]!r} in this place"
+            return Objection("distance", f"the source does not say {claim.text[item.start : item.end]!r} in this place")
     for mine in claim.quantities:
         written = claim.text[mine.start : mine.end]
-        equal = [theirs for theirs in window.quantities if mine.equals(theirs)]
         if mine in swapped:
             continue
+        equal = [theirs for theirs in window.quantities if agrees(mine, theirs)]
         if not equal:
-            return f"the source does not say {written!r}"
+            return Objection("distance", f"the source does not say {written!r}")
         if not any(_bounds_agree(mine, theirs) for theirs in equal):
-            return f"the source limits {written!r} differently"
+            return Objection("doubt", f"the source limits {written!r} differently")
         if not any(_unit_shown(mine, theirs, claim, window) for theirs in equal):
-            return f"the source does not give the unit of {written!r}"
-    return ""
+            return Objection("denial", f"the source does not give the unit of {written!r}")
+    return None
 
 
 def _bounds_agree(mine: Quantity, theirs: Quantity) -> bool:
-    return mine.bound == theirs.bound or (mine.bound == "about" and not theirs.bound)
+    """Whether the claim's limits hold the source's value: "over 40" and "about 50" do 47, "47" does not "over 40"."""
+    if mine.bound == theirs.bound:
+        return True
+    if theirs.bound or (mine.bound in ("min", "max") and mine.equals(theirs)):
+        return False  # whether "over 47" leaves 47 out is not looked at
+    return mine.bound not in ("min", "max") or is_near(mine, theirs)
 
 
 def _unit_shown(mine: Quantity, theirs: Quantity, claim: Analysis, window: Analysis) -> bool:
     """A bare 24 in a table says "24 months" only when the month stands somewhere else in the row."""
     if mine.kind == theirs.kind or mine.kind in ("number", "date") or theirs.kind == "date":
         return mine.kind != "number" or theirs.kind in ("number", "date")
+    if theirs.kind != "number":
+        return True  # converted
     inside = [token.stem for token in claim.tokens if mine.start <= token.start < mine.end and token.text.isalpha()]
     stems = {token.stem for token in window.tokens}
     return bool(inside) and all(stem in stems for stem in inside)
 
 
-def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _name_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     for item in found.missing:
         written = claim.text[item.start : item.end]
         if item.is_name or written[:1].isupper():
-            return f"the source does not name {written!r} here"
-    return ""
+            return Objection("denial", f"the source does not name {written!r} here")
+    return None
 
 
-def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _gap_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     if _ROW.match(window.text):
         return _column_objection(claim, window)
     kinds = {quantity.kind for quantity in claim.quantities}
     for item in found.skipped:
-        if item.is_name:
-            return f"{window.text[item.start : item.end]!r} stands between the matching words"
-        if item.quantity >= 0 and window.quantities[item.quantity].kind in kinds:
-            return f"{window.text[item.start : item.end]!r} stands between the matching words"
+        if item.is_name or (item.quantity >= 0 and window.quantities[item.quantity].kind in kinds):
+            written = window.text[item.start : item.end]
+            return Objection("distance", f"{written!r} stands between the matching words")
     if len(found.skipped) > _MAX_SKIPPED_SHARE * len(claim.items):
-        return "the matching words are scattered over the source"
+        return Objection("distance", "the matching words are scattered over the source")
     return _border_objection(claim, window, found)
 
 
-def _border_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _border_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     """Words taken from two sentences, or from inside and outside a bracket, say nothing together."""
     inner = _PARENTHESIS.sub("", window.text[found.start : found.end])
     if any(mark in inner and mark not in claim.text for mark in ";()"):
-        return "the matching words belong to different parts of the source"
+        return Objection("distance", "the matching words belong to different parts of the source")
     spans = [span for span in sentences(window.text) if span.start < found.end and found.start < span.end]
     crossed = [span for span in spans[:-1] if not _is_title(span.slice(window.text))]
     if crossed and len(sentences(claim.text)) == 1:
-        return "the matching words belong to different sentences of the source"
-    return ""
+        return Objection("distance", "the matching words belong to different sentences of the source")
+    return None
 
 
-def _column_objection(claim: Analysis, window: Analysis) -> str:
+def _column_objection(claim: Analysis, window: Analysis) -> Objection | None:
     """In a row ``column: value; column: value`` a number belongs to its column, which the claim must speak of."""
     spoken = {token.stem for token in claim.tokens}
     for mine in claim.quantities:
@@ -132,53 +151,57 @@ def _column_objection(claim: Analysis, window: Analysis) -> str:
             if spoken & set(content_stems(cell.split(":")[0])):
                 break
         else:
-            return f"no column of the source that the sentence speaks of says {claim.text[mine.start : mine.end]!r}"
-    return ""
+            written = claim.text[mine.start : mine.end]
+            return Objection("denial", f"no column of the source that the sentence speaks of says {written!r}")
+    return None
 
 
 def _is_title(text: str) -> bool:
     return not re.search(r"[.!?;:。！？]\W*$", text) and len(text.split()) <= 8
 
 
-def _subject_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _subject_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     """What a sentence says of an *extended* warranty it does not say of the warranty."""
     for before, item in zip(window.items, window.items[1:], strict=False):
         if item.start != found.start or before.quantity >= 0 or item.quantity >= 0 or before.key in claim.stems:
             continue
         if re.fullmatch(r"[ -]", window.text[before.end : item.start]):
-            return f"the source speaks of {window.text[before.start : item.end]!r}"
-    return ""
+            return Objection("doubt", f"the source speaks of {window.text[before.start : item.end]!r}")
+    return None
 
 
-def _quotation_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _quotation_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     stems = [token.stem for token in window.tokens]
     for quoted in claim.quoted:
         if not contains_run(stems, quoted):
-            return "the quotation is not in the source word for word"
-    return ""
+            return Objection("distance", "the quotation is not in the source word for word")
+    return None
 
 
-def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def _cue_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     clause = clause_around(window.text, found.start, found.end)
     whole = sentences_around(window.text, found.start, found.end)
     english = claim.is_english and window.is_english
     if whole.rstrip().endswith(("?", "？")) and not claim.text.rstrip().endswith(("?", "？")):
-        return "the source only asks"
+        return Objection("denial", "the source only asks")
     if _COPULA.search(claim.text) and not claim.quantities and english and not _COPULA.search(clause):
-        return "the source does not say that it is so"
+        return Objection("distance", "the source does not say that it is so")
     if negations(claim.text, english=english) != negations(clause, english=english):
-        return "one of claim and source is negated"
+        return Objection("denial", "one of claim and source is negated")
     extra = hedges(whole) - hedges(claim.text)
     if extra:
-        return f"the source is less certain: {min(extra)!r}"
-    extra = conditions(whole) - conditions(claim.text)
+        return Objection("doubt", f"the source is less certain: {min(extra)!r}")
+    # A quantifier behind the matching words is about something else.
+    extra = (conditions(whole) | quantifiers(window.text[: found.end]) & quantifiers(whole)) - _restrictions(claim.text)
     if extra:
-        return f"the source restricts it: {min(extra)!r}"
+        return Objection("doubt", f"the source restricts it: {min(extra)!r}")
     extra = strengtheners(claim.text) - strengtheners(whole)
     if extra:
-        return f"the source does not go as far: {min(extra)!r}"
+        return Objection("doubt", f"the source does not go as far: {min(extra)!r}")
     opposed = antonym(set(claim.words), set(window.words))
-    return f"{opposed[0]!r} stands against {opposed[1]!r} in the source" if opposed else ""
+    if not opposed:
+        return None
+    return Objection("denial", f"{opposed[0]!r} stands against {opposed[1]!r} in the source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +333,7 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
     mine = claim.stems
     next_to = _neighbours(claim)
     for place, (before, item) in enumerate(zip(window.items, window.items[1:], strict=False)):
-        if before.quantity >= 0 or item.quantity >= 0:
+        if item.quantity >= 0 or (before.quantity >= 0 and not _is_another(window.quantities[before.quantity], claim)):
             continue
         if place and _is_added(window, place, next_to):
             continue
@@ -320,6 +343,11 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
         if before.key in mine and item.key not in mine and re.fullmatch(r"\s+(?:for|of|on|in)\s+(?:\w+\s+)?", between):
             return True
     return False
+
+
+def _is_another(ordinal: Quantity, claim: Analysis) -> bool:
+    """Whether it tells one thing from its like, which the claim does not: a *second* fund."""
+    return ordinal.kind == "ordinal" and not _any_equal(ordinal, claim.quantities)
 
 
 def _is_added(window: Analysis, place: int, next_to: Collection[tuple[str, str]]) -> bool:
@@ -338,7 +366,13 @@ def negation_flip(claim: Analysis, window: Analysis, found: Alignment) -> bool:
     if _quantity_objection(claim, window, found) or hedges(window.text) ^ hedges(claim.text):
         return False
     mine, theirs = negations(claim.text), negations(window.text)
-    return (mine == 0) != (theirs == 0) and mine + theirs == 1 and not conditions(window.text) ^ conditions(claim.text)
+    return (
+        (mine == 0) != (theirs == 0) and mine + theirs == 1 and _restrictions(window.text) == _restrictions(claim.text)
+    )
+
+
+def _restrictions(text: str) -> set[str]:
+    return conditions(text) | quantifiers(text)
 
 
 def contains_run(keys: Sequence[str], run: Sequence[str]) -> bool:

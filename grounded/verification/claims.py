@@ -23,6 +23,7 @@ _ABBREVIATED = re.compile(
     r"|(?:^|\s)\d{1,2})\.\Z",
     re.IGNORECASE,
 )
+_UNIT_ENDS = re.compile(r"(?<=\d)\s?[ghlmstCFKLVW](?P<stop>\.)\s+(?=[^\W\d_a-z])")
 _GOES_ON = re.compile(r"[a-zß-ÿ0-9$€£(]|(?:Jan|Feb|M[aä]r|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[ck]t|Nov|De[cz])")
 _STATES = re.compile(r"[.!。]\s*(?:\||\Z)")
 _MARKS = re.compile(r"\[[^\[\]\n]{1,30}\]|【[^【】\n]{1,60}】|[⁰¹²³⁴-⁹,]+|\([^()\n]{3,60}\)")
@@ -115,7 +116,7 @@ def _attach(answer: str, region: Span, own: Sequence[Marker]) -> tuple[list[_Pie
     stripped = strip_markers(region.slice(answer), [marker.shifted(-region.start) for marker in own])
     pieces = [
         _Piece(stripped.origin(span).shift(region.start), span.slice(stripped.text), row, [])
-        for span, row in _recut(stripped.text, sentences(stripped.text))
+        for span, row in _recut(stripped.text, _cut_at_units(stripped.text))
     ]
     stray: list[Marker] = []
     place = 0
@@ -130,6 +131,16 @@ def _attach(answer: str, region: Span, own: Sequence[Marker]) -> tuple[list[_Pie
         piece.span = Span(start=min(piece.span.start, marker.start), end=max(piece.span.end, marker.end))
         piece.held.append(marker)
     return pieces, stray
+
+
+def _cut_at_units(text: str) -> Iterator[Span]:
+    """Sentences, cut after a unit of one letter, too: "1,200 g. The kettle" is no initial."""
+    for span in sentences(text):
+        start = span.start
+        for match in _UNIT_ENDS.finditer(text, span.start, span.end):
+            yield Span(start=start, end=match.end("stop"))
+            start = match.end()
+        yield Span(start=start, end=span.end)
 
 
 def _recut(text: str, spans: Iterable[Span]) -> Iterator[tuple[Span, Row | None]]:

@@ -12,6 +12,7 @@ from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.arithmetic import Calculation, calculation, may_reckon
 from grounded.verification.checks import negation_flip, objection, slot_conflict, verbatim_objection
 from grounded.verification.exchanges import exchanged_name
+from grounded.verification.objections import Kind, Objection, Ruling
 
 SUPPORT_COVERAGE = 0.9
 """Share of a claim's content that must stand, in order, in one window.
@@ -26,33 +27,10 @@ ALIKE = 0.7
 """Share of a claim that must stand in a window before another name in it is held against the claim."""
 LEAST_ITEMS = 2
 """Content words and quantities a claim needs before containment says anything about it."""
-MISCALCULATED = "the numbers of the source give"
-OPPOSITE = "the source says the opposite"
+ELSEWHERE = "no source says this in these words"
+FOREIGN = "only word-for-word containment is judged in this language"
 ANOTHER_ORDER = "the source has these words in another order"
-OTHER_WAY_ROUND = "the source has these names the other way round"
-_DENIALS = (
-    OPPOSITE,
-    MISCALCULATED,
-    "the source does not give the unit",
-    "the source does not name",
-    "no column of the source",
-    "the source only asks",
-    "one of claim and source is negated",
-)
-"""How reasons begin that a model may not overrule."""
-_DOUBTS = (
-    OTHER_WAY_ROUND,
-    "the source limits",
-    "the source is less certain",
-    "the source restricts it",
-    "the source does not go as far",
-    "the source speaks of",
-    "the source names",
-)
-"""How reasons begin that only a model that is sure may overrule; what merely stands further apart any may."""
-SURE = 0.75
-"""Least support of a model that overrules a doubt. Doubts are there for claims with one word changed; of claims that
-people labelled, 86 % of those doubted were supported (8,000 claims of eight sets)."""
+OTHER_WAY_ROUND = Objection("doubt", "the source has these names the other way round")
 _BELOW_HALF = 0.49
 
 
@@ -85,9 +63,9 @@ class ContainmentModel:
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
         """Judge ``(window, claim)`` pairs, in the order given."""
-        return [self._judge(window, analyse(claim)) for window, claim in pairs]
+        return [self._rule(window, analyse(claim)) for window, claim in pairs]
 
-    def _judge(self, text: str, claim: Analysis) -> Judgement:
+    def _rule(self, text: str, claim: Analysis) -> Ruling:
         if len(claim.items) < LEAST_ITEMS:
             return _neither(0.0, "too short to be checked on its own")
         if may_reckon(claim):
@@ -99,18 +77,18 @@ class ContainmentModel:
         missing = sum(item.quantity < 0 and item.key not in stems for item in claim.items)
         if missing > (1.0 - min(self.support_coverage, self.conflict_overlap)) * len(claim.items):
             alike = missing <= (1.0 - ALIKE) * len(claim.items)
-            reason = exchanged_name(claim, analyse(text)) if alike else ""
-            return _neither(1.0 - missing / len(claim.items), reason or "no source says this in these words")
+            exchanged = exchanged_name(claim, analyse(text)) if alike else None
+            return _neither(1.0 - missing / len(claim.items), exchanged or ELSEWHERE)
         window = analyse(text)
         if len(window.items) < min(self.support_coverage, self.conflict_overlap) * len(claim.items):
-            return _neither(len(window.items) / len(claim.items), "no source says this in these words")
-        keys = window_keys(claim, window)
+            return _neither(len(window.items) / len(claim.items), ELSEWHERE)
+        keys = window_keys(claim, window, agreeing=True)
         share = coverage(claim, keys)
         clash = self._clash(window, claim, share)
         if clash:
-            return Judgement(0.0, 0.9, 0.1, reason=clash)
+            return _against("denial", clash)
         if share < self.support_coverage:
-            return _neither(share, "no source says this in these words")
+            return _neither(share, ELSEWHERE)
         return self._supported(window, claim, keys)
 
     def _clash(self, window: Analysis, claim: Analysis, share: float) -> str:
@@ -119,29 +97,28 @@ class ContainmentModel:
         clash = slot_conflict(claim, window, least_overlap=self.conflict_overlap)
         return clash.reason(claim, window) if clash else ""
 
-    def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Judgement:
+    def _supported(self, window: Analysis, claim: Analysis, keys: Sequence[str]) -> Ruling:
         exact = verbatim(claim, window)
         if exact is None and claim.is_unspaced:
-            return _neither(self.support_coverage, "only word-for-word containment is judged in this language")
+            return _neither(self.support_coverage, FOREIGN)
         found = exact or align(claim, window, keys)
         english = claim.is_english and window.is_english
         if negation_flip(claim, window, found):
-            return Judgement(0.0, 0.9, 0.1, reason=OPPOSITE)
+            return _against("opposite", "the source says the opposite")
         if found.score < self.support_coverage:
             return _neither(found.score, OTHER_WAY_ROUND if _names_turned(claim, window) else ANOTHER_ORDER)
         if exact is None and not english:
-            return _neither(found.score, "only word-for-word containment is judged in this language")
-        speaks_against = verbatim_objection if exact else objection
-        reason = speaks_against(claim, window, found)
-        if reason:
-            return _neither(found.score, reason)
-        return Judgement(found.score, 0.0, 1.0 - found.score, reason="the source says it in these words")
+            return _neither(found.score, FOREIGN)
+        against = (verbatim_objection if exact else objection)(claim, window, found)
+        if against:
+            return _neither(found.score, against)
+        return Ruling(found.score, 0.0, 1.0 - found.score, reason="the source says it in these words")
 
 
-def _reckoned(found: Calculation) -> Judgement:
+def _reckoned(found: Calculation) -> Ruling:
     if found.holds:
-        return Judgement(1.0, 0.0, 0.0, reason=f"{CALCULATED}{found.shown}")
-    return _neither(0.0, f"{MISCALCULATED} {found.shown}")
+        return Ruling(1.0, 0.0, 0.0, reason=f"{CALCULATED}{found.shown}")
+    return _neither(0.0, Objection("denial", f"the numbers of the source give {found.shown}"))
 
 
 def _names_turned(claim: Analysis, window: Analysis) -> bool:
@@ -151,18 +128,12 @@ def _names_turned(claim: Analysis, window: Analysis) -> bool:
     return len(set(mine)) > 1 and mine != theirs and not {"by"} & (claim.words | window.words)
 
 
-def overruled_by(judgement: Judgement) -> float:
-    """The support that a model must find where the claim's words stand and seem to say something else.
-
-    More than 1 where no model may; 0 where nothing seems so.
-    """
-    reason = judgement.reason
-    if reason.startswith(_DENIALS) or "' stands against '" in reason or "' where the sentence says '" in reason:
-        return 1.1
-    return SURE if reason.startswith(_DOUBTS) else 0.0
+def _against(kind: Kind, reason: str) -> Ruling:
+    return Ruling(0.0, 0.9, 0.1, reason=reason, objection=Objection(kind, reason))
 
 
-def _neither(score: float, reason: str) -> Judgement:
+def _neither(score: float, why: Objection | str) -> Ruling:
     """Neither: the score still says how close it came, below one half so that nobody takes it for support."""
+    against = why if isinstance(why, Objection) else Objection("distance", why)
     support = min(score, 1.0) * _BELOW_HALF
-    return Judgement(support, 0.0, 1.0 - support, reason=reason)
+    return Ruling(support, 0.0, 1.0 - support, reason=against.reason, objection=against)

@@ -39,12 +39,13 @@ _HEDGE = re.compile(
 _CONDITION = re.compile(
     r"\b(?:if|unless|except|excluding|only|provided|subject to|other than|apart from|as long as|in case of"
     r"|with the exception"
-    r"|some|few|several|partly|partially|many|certain)\b",
+    r"|one of the(?=(?: \w+)? (?:\w{3,}est|most|best|worst)\b))\b",
     re.IGNORECASE,
 )
+_QUANTIFIER = re.compile(r"\b(?:some|few|several|partly|partially|many|certain)\b", re.IGNORECASE)
 _STRONG = re.compile(
-    r"\b(?:all|every|each|always|only|must|any|most|exclusively|entirely|completely|fully|solely|never|best|largest"
-    r"|highest"
+    r"\b(?:all|every|each|always|only|must|any|(?<!\bat )most|exclusively|entirely|completely|fully"
+    r"|solely|never|best|largest|highest"
     r"|first|last|definitely|certainly|guaranteed?|regardless|both|unlimited|immediately|automatically)\b",
     re.IGNORECASE,
 )
@@ -98,7 +99,7 @@ def negations(text: str, *, english: bool = True) -> int:
     return count
 
 
-_MONTH_OF_MAY = re.compile(r"(?<=\d )May\b|\bMay(?= \d)")
+_MONTH_OF_MAY = re.compile(r"(?<=[\w,;] )May\b|\bMay(?= \d)")
 
 
 def hedges(text: str) -> set[str]:
@@ -109,6 +110,11 @@ def hedges(text: str) -> set[str]:
 def conditions(text: str) -> set[str]:
     """Words of ``text`` that restrict when or to what it applies."""
     return {match.casefold() for match in _CONDITION.findall(text)}
+
+
+def quantifiers(text: str) -> set[str]:
+    """Words of ``text`` that say it of a part only: some, few, partly."""
+    return {match.casefold() for match in _QUANTIFIER.findall(text)}
 
 
 def strengtheners(text: str) -> set[str]:

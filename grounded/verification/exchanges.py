@@ -5,33 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment
 from grounded.verification.analysis import Analysis, Item
+from grounded.verification.objections import Objection
 
 _LONGEST_NAME = 4
 """Words of a name that is looked for in the place of another."""
+_BE = r"(?:is|are|was|were|be|been|being)"
+_PASSIVE = re.compile(
+    rf"\b{_BE}\s+(?:\w+ly\s+)?(?P<verb>\w+)\s+(?:\w+\s+){{0,2}}?by\s+(?:the\s+|an?\s+)?(?P<agent>[^\W\d]\w*)"
+)
 
 
-def exchanged_word(claim: Analysis, window: Analysis, found: Alignment) -> str:
+def exchanged_word(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
     """A word of the claim where the source has another one between the same neighbours: that is what was changed."""
     absent = {item.start for item in found.missing if item.quantity < 0}
     if not absent:
-        return ""
+        return None
     theirs = _between_neighbours(window)
     mine = keys_of(claim)
     for before, item, after in zip(["", *mine], claim.items, [*mine[1:], ""], strict=False):
         if item.start in absent and (before or after):
             for other in theirs.get((before, after), ()):
                 if other.key != item.key:
-                    written = claim.text[item.start : item.end]
-                    return (
-                        f"the source says {window.text[other.start : other.end]!r} where the sentence says {written!r}"
-                    )
-    return ""
+                    written, told = claim.text[item.start : item.end], window.text[other.start : other.end]
+                    return Objection("denial", f"the source says {told!r} where the sentence says {written!r}")
+    return None
 
 
-def exchanged_name(claim: Analysis, window: Analysis) -> str:
-    """Whether a window has another name in the place of one that it does not know; empty when it has not.
+def exchanged_name(claim: Analysis, window: Analysis) -> Objection | None:
+    """Another name that a window has in the place of one that it does not know; None when it has none.
 
     In the place: between the same two neighbours, or, at either end of the claim, next to the same two. The latter
     is the weaker sign, since a source may call somebody by another name at the beginning of a sentence.
@@ -45,11 +49,13 @@ def exchanged_name(claim: Analysis, window: Analysis) -> str:
         if end > at:
             other = _in_place_of(mine, at, end, theirs, window)
             if other is not None:
-                says = "says" if at and end < len(mine) else "names"
                 written = claim.text[claim.items[at].start : claim.items[end - 1].end]
-                return f"the source {says} {other!r} where the sentence {says} {written!r}"
+                return Objection(
+                    "denial" if at and end < len(mine) else "doubt",
+                    f"the source names {other!r} where the sentence names {written!r}",
+                )
         at = end + 1
-    return ""
+    return None
 
 
 def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], window: Analysis) -> str | None:
@@ -66,6 +72,19 @@ def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], 
             apart = window.text[here[0].start : here[-1].end]
             if stands and not re.search(r"[.;:()]\s", apart):
                 return apart
+    return None
+
+
+def turned_voice(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
+    """Words in the same order with the verb turned round: who was sued by the city did not sue it."""
+    for one, other in ((window, claim), (claim, window)):
+        for match in _PASSIVE.finditer(one.text):
+            verb = re.escape(match["verb"])
+            turned = re.search(rf"\b{verb}\b", other.text) and not re.search(
+                rf"\b{_BE}\s+(?:\w+ly\s+)?{verb}\b|\b{verb}\s+by\b", other.text
+            )
+            if turned and set(content_stems(match["agent"])) <= other.stems:
+                return Objection("doubt", f"in the source it is the other way round: {match[0]!r}")
     return None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from grounded.protocols import EntailmentModel, Judgement
 from grounded.records import Passage
@@ -12,15 +13,19 @@ from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
 from grounded.verification.agreement import withhold, without_weaker
 from grounded.verification.analysis import analyse
-from grounded.verification.containment import OPPOSITE, ContainmentModel, overruled_by
+from grounded.verification.containment import ContainmentModel
+from grounded.verification.objections import Objection, decides, objection_of
 from grounded.verification.resolution import Scored
 from grounded.verification.windows import Window, WindowIndex
 
 FAILURES_IN_A_ROW = 3
 """After so many failed calls the model is not called again for this answer."""
+LONGEST_CLAIM = 4000
+"""Characters of a sentence, or of a part of one, that can be checked: what is longer is no sentence, but costs."""
 _NEIGHBOURHOOD = 300
 _CONTAINMENT = ContainmentModel()
 _log = logging.getLogger(__name__)
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,81 +79,78 @@ class Judge:
 
     def question(self, scored: Scored, cited: Collection[int]) -> Question:
         """A sentence or a part of one, with the source sentences that may decide it."""
-        windows = self._index.choose(scored.text, limit=self._sentences, cited=cited)
+        windows = self._index.choose(scored.text[:LONGEST_CLAIM], limit=self._sentences, cited=cited)
         return Question(scored, tuple(windows), cited)
 
-    def findings(self, asked: Mapping[int, Sequence[Question]]) -> dict[int, list[Finding]]:
+    def findings(self, asked: Mapping[K, Sequence[Question]]) -> dict[K, list[Finding]]:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
         if len(asked) > 1 and self._failures < FAILURES_IN_A_ROW:
             try:
                 return self._judged(asked)
             except _JudgingError as error:
                 self._reason = error.reason
-        found: dict[int, list[Finding]] = {}
-        for number, questions in asked.items():
+        found: dict[K, list[Finding]] = {}
+        for key, questions in asked.items():
             try:
                 if self._failures >= FAILURES_IN_A_ROW:
                     raise _JudgingError(self._reason)
-                found.update(self._judged({number: questions}))
+                found.update(self._judged({key: questions}))
                 self._failures = 0
             except _JudgingError as error:
                 self._failures += 1
                 self._reason = error.reason
-                found[number] = [failed(error.reason)] * len(questions)
+                found[key] = [failed(error.reason)] * len(questions)
         return found
 
-    def _judged(self, asked: Mapping[int, Sequence[Question]]) -> dict[int, list[Finding]]:
-        flat = [question for questions in asked.values() for question in questions]
-        plain = [self._contained(question) for question in flat]
-        # Contexts are only looked for where the rules leave a question open.
-        open_ = [
-            (question, contexts)
-            for question, judged in zip(flat, plain, strict=True)
-            if not _decides(judged) and (contexts := self._contexts(question))
+    def _judged(self, asked: Mapping[K, Sequence[Question]]) -> dict[K, list[Finding]]:
+        cases = {key: [self._case(question) for question in questions] for key, questions in asked.items()}
+        pairs = [
+            (window.text(self._passages), case.question.scored.read)
+            for own in cases.values()
+            for case in own
+            for window in case.contexts
         ]
-        unread = {id(question): reason for question, _ in open_ if (reason := self._unreadable(question.scored.read))}
-        open_ = [(question, contexts) for question, contexts in open_ if id(question) not in unread]
-        pairs = [(window.text(self._passages), each.scored.read) for each, contexts in open_ for window in contexts]
-        judgements = iter(self._withheld(open_, self._judge(pairs)))
-        read = {
-            id(question): [(window, self._on_topic(window, question.scored, next(judgements))) for window in contexts]
-            for question, contexts in open_
+        judgements = iter(self._judge(pairs))
+        return {
+            key: [self._finding(case, [next(judgements) for _ in case.contexts]) for case in own]
+            for key, own in cases.items()
         }
-        results = [
-            failed(unread[id(question)])
-            if id(question) in unread
-            else aggregate(
-                without_weaker(_without_denied(read[id(question)], judged)) if id(question) in read else judged,
-                passages=self._passages,
-                outdated=self._outdated,
-                thresholds=self._thresholds,
-            )
-            for question, judged in zip(flat, plain, strict=True)
-        ]
-        position, found = 0, {}
-        for number, questions in asked.items():
-            found[number] = results[position : position + len(questions)]
-            position += len(questions)
-        return found
 
-    def _withheld(
-        self, asked: Sequence[tuple[Question, Sequence[Window]]], judgements: Sequence[Judgement]
-    ) -> list[Judgement]:
+    def _case(self, question: Question) -> _Case:
+        """What the rules say of a question; contexts are only looked for where they leave it open."""
+        length = len(question.scored.own)
+        if length > LONGEST_CLAIM:
+            reason = f"it is {length} characters long; one piece may have {LONGEST_CLAIM}"
+            return _Case(question, [], [], reason)
+        ruled = self._ruled(question)
+        contexts = [] if any(decides(judgement) for _, judgement in ruled) else self._contexts(question)
+        unreadable = self._unreadable(question.scored.read) if contexts else ""
+        return _Case(question, ruled, [] if unreadable else contexts, unreadable)
+
+    def _finding(self, case: _Case, judgements: Sequence[Judgement]) -> Finding:
+        """The verdict from what the rules and the model say, each stretch of text on its own."""
+        if case.unreadable:
+            return failed(case.unreadable)
+        judged = case.ruled
+        if case.contexts:
+            read = [
+                (window, self._on_topic(window, case.question.scored, judgement))
+                for window, judgement in zip(case.contexts, self._withheld(case, judgements), strict=True)
+            ]
+            judged = without_weaker(_without_denied(read, case.ruled))
+        return aggregate(judged, passages=self._passages, outdated=self._outdated, thresholds=self._thresholds)
+
+    def _withheld(self, case: _Case, judgements: Sequence[Judgement]) -> list[Judgement]:
         """No model may support a value that no window of the claim says in any form."""
-        kept: list[Judgement] = []
-        for question, contexts in asked:
-            texts = [window.text(self._passages) for window in contexts]
-            titles = {self._passages[number].title for w in contexts for number, _, _ in w.stretches}
-            own = judgements[len(kept) : len(kept) + len(texts)]
-            kept += withhold(own, analyse(question.scored.own), [analyse(text) for text in (*texts, *titles)])
-        return kept
+        texts = [window.text(self._passages) for window in case.contexts]
+        titles = {self._passages[number].title for window in case.contexts for number, _, _ in window.stretches}
+        return withhold(judgements, analyse(case.question.scored.own), [analyse(text) for text in (*texts, *titles)])
 
-    def _contained(self, question: Question) -> list[tuple[Window, Judgement]]:
+    def _ruled(self, question: Question) -> list[tuple[Window, Judgement]]:
         """What is decided without a model: plain containment, and values that cannot both be right."""
-        model = self._model
-        own = model if isinstance(model, ContainmentModel) else _CONTAINMENT
+        rules = self._model if isinstance(self._model, ContainmentModel) else _CONTAINMENT
         text = question.scored.text
-        judged = own.judge([(window.text(self._passages), text) for window in question.windows])
+        judged = rules.judge([(window.text(self._passages), text) for window in question.windows])
         return [
             (window, self._on_topic(window, question.scored, judgement))
             for window, judgement in zip(question.windows, judged, strict=True)
@@ -191,29 +193,44 @@ class Judge:
         return self._index.contexts(question.scored.text, limit=limit, cited=question.cited)
 
 
-def _decides(judged: Sequence[tuple[Window, Judgement]]) -> bool:
-    """Whether no model need be asked: a source says it in these words, or has another value in the same place."""
-    return any(
-        judgement.support >= 0.5 or (judgement.contradiction >= 0.5 and judgement.reason != OPPOSITE)
-        for _, judgement in judged
-    )
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A question with what the rules say of it.
+
+    Attributes:
+        ruled: What the rules say of each of its windows.
+        contexts: What a model is to read; none where the rules decide or there is no model.
+        unreadable: Why the question cannot be read; empty when it can.
+    """
+
+    question: Question
+    ruled: Sequence[tuple[Window, Judgement]]
+    contexts: Sequence[Window]
+    unreadable: str
 
 
 def _without_denied(
-    read: Sequence[tuple[Window, Judgement]], plain: Sequence[tuple[Window, Judgement]]
+    read: Sequence[tuple[Window, Judgement]], ruled: Sequence[tuple[Window, Judgement]]
 ) -> list[tuple[Window, Judgement]]:
     """What the model read, less its support from where the same words say something else."""
-    doubted = [(window, judgement.reason, overruled_by(judgement)) for window, judgement in plain]
+    against = [(window, found) for window, judgement in ruled if (found := objection_of(judgement))]
     kept: list[tuple[Window, Judgement]] = []
     for window, judgement in read:
-        against = [(least, reason) for other, reason, least in doubted if least and _overlap(window, other)]
-        least, reason = max(against, default=(0.0, ""))
-        if reason == OPPOSITE and judgement.support < 0.5:
-            judgement = Judgement(0.0, 0.9, 0.1, judgement.span, reason)
-        elif judgement.contradiction <= judgement.support < least:
-            judgement = Judgement(0.0, judgement.contradiction, 1.0 - judgement.contradiction, judgement.span, reason)
-        kept.append((window, judgement))
+        within = [found for other, found in against if _overlap(window, other)]
+        firmest = max(within, key=lambda found: found.yields_to, default=None)
+        kept.append((window, _less(judgement, firmest)))
     return kept
+
+
+def _less(judgement: Judgement, against: Objection | None) -> Judgement:
+    if against is None:
+        return judgement
+    if against.kind == "opposite" and judgement.support < 0.5:
+        return Judgement(0.0, 0.9, 0.1, judgement.span, against.reason)
+    if judgement.contradiction <= judgement.support < against.yields_to:
+        contradiction = judgement.contradiction
+        return Judgement(0.0, contradiction, 1.0 - contradiction, judgement.span, against.reason)
+    return judgement
 
 
 def _overlap(one: Window, other: Window) -> bool:

@@ -46,6 +46,8 @@ _STYLE: dict[str, Style] = {
     "round": "(author year)",
     "angle": "[title](uri)",
 }
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}[ \u00a0]\Z")
+_STOP = re.compile(r"[.,;:!?)\]\"”]|\s*(?:\n|\Z)")
 _OPENERS = tuple(f"[【<(^{_DIGITS}")
 _PAIR = re.compile(rf"({_NUMBER})(?:\s*[-‐-–]\s*({_NUMBER}))?")
 _WIDE = re.compile(rf"\s*({_LIST})\s*(?:†[^【】]*)?")
@@ -353,8 +355,11 @@ def _is_index(text: str, match: re.Match[str]) -> bool:
 def _is_exponent(text: str, match: re.Match[str]) -> bool:
     """Whether raised digits belong to a number, a unit or a formula instead of a sentence."""
     start, end = match.span()
-    if start == 0 or text[start - 1].isspace() or (end < len(text) and (text[end].isalnum() or text[end] in "⁻⁺")):
+    if start == 0 or (end < len(text) and (text[end].isalnum() or text[end] in "⁻⁺")):
         return True
-    word = re.search(r"[\w)]*\Z", text[max(0, start - 30) : start])
-    before = word.group() if word else ""
-    return bool(before) and (before[-1].isdecimal() or before.casefold() in _UNITS or before.isupper())
+    before = text[max(0, start - 30) : start]
+    if before[-1].isspace() and not (_LONG_WORD.search(before) and _STOP.match(text, end)):
+        return True  # "indeed ¹." cites a source, "x ² + 1" does not
+    word = re.search(r"[\w)]*\s?\Z", before)
+    last = word.group().rstrip() if word else ""
+    return bool(last) and (last[-1].isdecimal() or last.casefold() in _UNITS or last.isupper())

@@ -28,6 +28,9 @@ _OPENING = re.compile(
     r"|mentions?) that\s+)",
     re.IGNORECASE,
 )
+_SAYS = r"(?:(?:say|state|note|find|show|report|write|argue)s?|said|(?:stat|not|show|report|argu)ed|found|wrote)"
+_AUTHOR = r"[^\W\d_]\S*(?:(?:,? (?:and|&) | et al)[^\s,]*)*"
+_AUTHOR_SAYS = re.compile(rf"^(?:(?:according to|as) {_AUTHOR}(?: {_SAYS})?, |{_AUTHOR} {_SAYS} that )", re.IGNORECASE)
 _PRONOUN = re.compile(
     r"^\W*(?:it|they|he|she|this|these|those|that|its|their|his|her|both|such)\b(?!\s+(?:is"
     r"|was)\s+(?:not\s+)?(?:clear|known|possible|important))",
@@ -42,6 +45,8 @@ _QUESTION_WORDS = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(r"\b(?:(today|yesterday|tomorrow)|(this|last|next) (year|month))\b", re.IGNORECASE)
+SENTENCES_BEFORE = 8
+"""Sentences before one in which what its pronoun stands for is looked for."""
 _TOPIC_TERMS = 4
 _FRAGMENT_ITEMS = 3
 
@@ -64,8 +69,45 @@ class Scored:
     topic: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Everything of a sentence that its verdict rests on, except the sources and the question.
+
+    Attributes:
+        text: The sentence without its markers.
+        lead: The lead-in it is listed under.
+        cited: The passages that each of its markers may mean.
+        parts: The texts of its parts.
+        before: The sentences before it, each with why it needs no check, if it needs none.
+    """
+
+    text: str
+    lead: str
+    cited: tuple[tuple[int, ...], ...]
+    parts: tuple[str, ...]
+    before: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, drafts: Sequence[Draft], number: int) -> Basis:
+        """That of one sentence of an answer."""
+        item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
+        return cls(
+            text=item.text,
+            lead=item.lead,
+            cited=tuple(marker.numbers for marker in item.markers),
+            parts=tuple(part.text for part in item.parts),
+            before=tuple((earlier.text, earlier.skip) for earlier in before),
+        )
+
+
 def resolve(
-    text: str, *, lead: str = "", before: Sequence[Draft] = (), question: str = "", reference_date: date | None = None
+    text: str,
+    *,
+    lead: str = "",
+    before: Sequence[Draft] = (),
+    question: str = "",
+    reference_date: date | None = None,
+    cites_author: bool = False,
 ) -> Scored:
     """The scoring text of a sentence or part.
 
@@ -75,8 +117,11 @@ def resolve(
         before: The sentences before it.
         question: The question it answers; empty without one.
         reference_date: Day that words such as ``yesterday`` count from; without it they stay words.
+        cites_author: Whether it cites a source by its author, as ``Smith (2020)``, who then need not be named there.
     """
     bare = _without_opening(text)
+    if cites_author:
+        bare = _AUTHOR_SAYS.sub("", bare, count=1)
     if reference_date is not None:
         bare = _RELATIVE.sub(lambda match: _day_of(match, reference_date), bare)
     items = len(analyse(bare).items)

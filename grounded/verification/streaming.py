@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import replace
 from datetime import date
 from itertools import takewhile
@@ -29,7 +29,8 @@ from grounded.records import (
 from grounded.twins import cancellable, iterate
 from grounded.verification.claims import Draft
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, fails, follow
-from grounded.verification.verifying import SENTENCES_BEFORE, Known, Prepared, Verifier
+from grounded.verification.resolution import SENTENCES_BEFORE
+from grounded.verification.verifying import Known, Prepared, Verifier
 
 _MAY_END = re.compile(r"[.!?…。！？:;\n\]】>)⁰¹²³⁴-⁹]")
 # Where a sentence ends depends on the word that follows; eight letters will do where words are not set apart.
@@ -90,6 +91,10 @@ class AnswerStream:
         self._past: list[Draft] = []  # the sentences of that
         self._written: list[Claim] = []  # the verdicts on them
         self._settled: tuple[str, Sequence[Claim]] = "", ()  # what of it is to be shown
+
+    def warming(self) -> AbstractContextManager[None]:
+        """Load the model while the first sentence is being written; at the end of the block that is over, too."""
+        return self._prepared.warming()
 
     def show(self, text: str, reason: str = _READ_ANEW) -> Iterator[LiveEvent]:
         """What a longer answer brings; the iterator must be exhausted.
@@ -309,9 +314,10 @@ def _stream(
 def _synchronous(tokens: Iterable[str], stream: AnswerStream) -> Generator[CheckEvent, None, None]:
     text = ""
     try:
-        for token in tokens:
-            text += _checked_token(token)
-            yield from stream.show(text)
+        with stream.warming():
+            for token in tokens:
+                text += _checked_token(token)
+                yield from stream.show(text)
         report = stream.followed(stream.written())
         yield from stream.finish(report)
         yield CheckedEvent(report=report)
@@ -324,11 +330,12 @@ def _synchronous(tokens: Iterable[str], stream: AnswerStream) -> Generator[Check
 async def _asynchronous(tokens: AsyncIterable[str], stream: AnswerStream) -> AsyncGenerator[CheckEvent, None]:
     text = ""
     try:
-        async for token in tokens:
-            text += _checked_token(token)
-            async with aclosing(iterate(stream.show(text))) as events:
-                async for event in events:
-                    yield event
+        with stream.warming():
+            async for token in tokens:
+                text += _checked_token(token)
+                async with aclosing(iterate(stream.show(text))) as events:
+                    async for event in events:
+                        yield event
         report = await cancellable(lambda _: stream.followed(stream.written()))
         for event in stream.finish(report):
             yield event

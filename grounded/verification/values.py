@@ -11,6 +11,7 @@ _METRIC_ROUNDING = 0.06
 """Most that rounding may hide between two systems of units: "11 pounds" for 5 kg is 0.2 % off."""
 _ABOUT = 0.1
 """How far "about", "nearly", "some" and "roughly" reach."""
+_NEAR = 0.25
 _DAYS_PER_MONTH = 365.25 / 12
 _CALENDAR_ROUNDING = 0.03
 """Months differ by as much: 90 days are three months, 84 are not."""
@@ -99,6 +100,11 @@ def agrees(mine: Quantity, theirs: Quantity) -> bool:
     if mine.kind == theirs.kind == "percent" and theirs.grain > 1.0:
         return rounds(theirs, mine)
     return rounds(mine, theirs) or (mine.kind == theirs.kind and _figures_agree(mine, theirs))
+
+
+def is_near(mine: Quantity, theirs: Quantity) -> bool:
+    """Whether one lies within a quarter of the other, so that a limit may be said of it: "over 40" of 47."""
+    return any(abs(a - b) <= _NEAR * max(abs(a), abs(b)) for a, b in _comparable(mine, theirs))
 
 
 def rounds(mine: Quantity, theirs: Quantity) -> bool:

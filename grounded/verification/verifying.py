@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from grounded import registry
-from grounded.errors import UsageError
+from grounded.errors import GroundedError, UsageError
 from grounded.protocols import EntailmentModel
 from grounded.records import (
     Calibration,
@@ -37,17 +39,16 @@ from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
 from grounded.verification.network import TrainedModel
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
-from grounded.verification.resolution import resolve
+from grounded.verification.resolution import SENTENCES_BEFORE, Basis, resolve
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import WindowIndex
 
 SENTENCES_PER_CLAIM = 6
 """Source sentences considered for a claim; each gives at most three windows, so cost stays linear."""
-SENTENCES_BEFORE = 8
-"""Sentences before one in which what its pronoun stands for is looked for."""
+_loaded: set[str] = set()  # versions of the model
 _log = logging.getLogger(__name__)
 
-Known = dict[tuple[object, ...], Sequence[Finding]]
+Known = dict[Basis, Sequence[Finding]]
 """What was found for sentences already judged, whatever their place; filled by ``Prepared.report``."""
 
 Locate = Callable[[Evidence], tuple[Locator, ...]]
@@ -109,6 +110,14 @@ class Verifier:
             thresholds=self.thresholds,
             calibration=calibration,
         )
+
+    def warm_up(self) -> None:
+        """Load the model of the package, so that no sentence waits for it; others may cost, and are left alone."""
+        version = self.model.ref.version
+        if isinstance(self.model, TrainedModel) and version not in _loaded:
+            with suppress(GroundedError):
+                self.model.judge([("The kettle is red.", "The kettle is red.")])
+                _loaded.add(version)
 
     def prepare(
         self,
@@ -173,6 +182,16 @@ class Prepared:
         )
         self.warnings = tuple(f"Source {number + 1} has no readable text." for number in index.empty)
 
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Load the model beside what is done within, such as waiting for the first sentence."""
+        thread = Thread(target=self._verifier.warm_up, name="grounded-warm-up")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
     def draft(self, answer: str) -> Drafts:
         """The sentences of an answer, not checked yet."""
         return draft(answer, names=self.names)
@@ -189,14 +208,14 @@ class Prepared:
             start: The first draft to check; those before it are only context.
         """
         known = {} if known is None else known
-        keys = {number: _key(drafts, number) for number in range(start, len(drafts))}
+        bases = {number: Basis.of(drafts, number) for number in range(start, len(drafts))}
         asked = {
-            number: self._questions(drafts[number], drafts[:number])
-            for number, key in keys.items()
-            if not drafts[number].skip and key not in known
+            basis: self._questions(drafts[number], drafts[:number])
+            for number, basis in bases.items()
+            if not drafts[number].skip and basis not in known
         }
-        known.update({keys[number]: findings for number, findings in self._judge.findings(asked).items()})
-        return [self._claim(answer, drafts[number], known.get(key, ())) for number, key in keys.items()]
+        known.update(self._judge.findings(asked))
+        return [self._claim(answer, drafts[number], known.get(basis, ())) for number, basis in bases.items()]
 
     def report_of(
         self, text: str, claims: Sequence[Claim], *, stray: Sequence[Marker] = (), warnings: Sequence[str] = ()
@@ -263,6 +282,7 @@ class Prepared:
                 before=(before if number < 2 else within)[-SENTENCES_BEFORE:],
                 question=self._question,
                 reference_date=self._reference_date,
+                cites_author=any(marker.style == "(author year)" for marker in item.markers),
             )
             found.append(self._judge.question(scored, cited))
         return found
@@ -372,14 +392,6 @@ def _named(name: str) -> Any:
         wrong = f"takes nothing behind its name, but got {argument!r}" if colon else "needs something behind its name"
         raise UsageError(f"The verifier {name!r} {wrong}.", fix="Write NAME or NAME:ARGUMENT.") from error
     return maker(argument) if colon else maker()
-
-
-def _key(drafts: Sequence[Draft], number: int) -> tuple[object, ...]:
-    """Everything of a sentence that its verdict rests on, except the sources and the question."""
-    item, before = drafts[number], drafts[max(0, number - SENTENCES_BEFORE) : number]
-    cited = tuple(marker.numbers for marker in item.markers)
-    parts = tuple(part.text for part in item.parts)
-    return item.text, item.lead, cited, parts, tuple((earlier.text, earlier.skip) for earlier in before)
 
 
 def _last_question(history: Sequence[Message] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -38,7 +38,8 @@ def cite(
     Each supported sentence gets a marker for the passage that supports it best, or one for each passage that only
     together support it. Markers that are right stay as they are. Wrong, dangling and redundant ones are taken out or
     put right, in unsupported sentences too, so that no source seems to say what it does not. Where nobody can tell
-    (a check failed, a sentence with nothing to check, code) nothing is touched. The words never change.
+    (a check failed, a sentence with nothing to check, code) nothing is touched, and a footnote's definition gets no
+    marker. The words never change.
 
     Args:
         answer: The text to cite; with markers or without.
@@ -71,18 +72,26 @@ def cite(
 def _edits(report: Report, names: SourceNames, style: Style) -> Iterator[_Edit]:
     """Replacements of stretches of the report's text, in order, not overlapping."""
     written = {marker.start: marker for marker in markers(report.text, names)}
-    code = code_spans(report.text) if "`" in report.text or "~~~" in report.text else []
+    unread = [*code_spans(report.text), *_definitions(report.text, written.values())]
     edits = [
         _removal(report.text, citation.span, 0) for citation in report.stray_citations if citation.status == "dangling"
     ]
     for claim in report.claims:
         if claim.verdict not in ("not_a_claim", "check_failed"):
             kept = _edited(claim.text, list(_corrections(claim, written, names)))
-            wanted = [] if inside(claim.span.end - 1, code) else _needed(report, claim)
+            wanted = [] if inside(claim.span.end - 1, unread) else _needed(report, claim)
             text = _with_marker(kept, wanted, style, names) if wanted else kept
             if text != claim.text:
                 edits.append((claim.span.start, claim.span.end, text))
     yield from sorted(dict.fromkeys(edits))
+
+
+def _definitions(text: str, written: Iterable[Marker]) -> Iterator[Span]:
+    """The lines that define footnotes: what stands there cites nothing."""
+    for marker in written:
+        if marker.style is None:
+            end = text.find("\n", marker.end)
+            yield Span(start=marker.start, end=end if end >= 0 else len(text))
 
 
 def _corrections(claim: Claim, written: Mapping[int, Marker], names: SourceNames) -> Iterator[_Edit]:

@@ -66,6 +66,10 @@ def statuses(answer: str) -> list[tuple[str, str]]:
         (f"{RED} [2], and {PRICE} [3].", [("[2]", "correct"), ("[3]", "correct")]),
         (f"{RED} [3], and {PRICE} [3].", [("[3]", "wrong_source"), ("[3]", "redundant")]),
         (f"{RED} [2], and it is made of pure gold [2].", [("[2]", "correct"), ("[2]", "redundant")]),
+        (f"{RED} ².", [("²", "correct")]),
+        (f"According to Smith (2020), {RED}.", [("(2020)", "correct")]),
+        (f"As Smith (2020) notes, {RED}.", [("(2020)", "correct")]),
+        (f"Smith (2020) found that {WARRANTY}.", [("(2020)", "wrong_source")]),
         ("Hello [1]!", [("[1]", "unchecked")]),
     ],
 )
@@ -138,6 +142,11 @@ def test_markers_are_written_where_they_belong(style: Style, expected: str) -> N
 )
 def test_right_markers_stay_and_wrong_ones_are_put_right(answer: str, expected: str) -> None:
     assert cite(answer, SOURCES).text == expected
+
+
+def test_a_marker_is_not_written_where_it_is_not_read() -> None:
+    answer = f"[^1]: {WARRANTY}. {RED}.\n\n{RED}."
+    assert cite(answer, SOURCES).text == f"[^1]: {WARRANTY}. {RED}.\n\n{RED} [2]."
 
 
 def test_what_could_not_be_checked_is_left_alone() -> None:

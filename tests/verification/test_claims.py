@@ -128,6 +128,17 @@ def test_abbreviations_do_not_end_a_sentence() -> None:
     ]
 
 
+def test_a_unit_of_one_letter_is_no_initial() -> None:
+    assert claims(
+        "It weighs 1,200 g. The lid is 9 m long. J. Smith runs it at 230 V. Bye for now, R. Roe owns it."
+    ) == [
+        "It weighs 1,200 g.",
+        "The lid is 9 m long.",
+        "J. Smith runs it at 230 V.",
+        "Bye for now, R. Roe owns it.",
+    ]
+
+
 def test_lists_tables_and_code() -> None:
     answer = "The colours:\n- red [1]\n- blue\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
     assert claims(answer) == ["red [1]", "blue", "| 1 | 2 |"]

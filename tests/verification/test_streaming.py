@@ -225,6 +225,14 @@ def test_closing_the_events_closes_the_tokens() -> None:
     assert threading.active_count() == before
 
 
+def test_loading_the_model_is_over_when_the_events_are_closed() -> None:
+    before = set(threading.enumerate())
+    events = verify_stream(iter(["The kettle ", "is "]), SOURCES)
+    next(events)
+    events.close()
+    assert set(threading.enumerate()) <= before
+
+
 async def slowly(text: str, closed: asyncio.Event) -> AsyncIterator[str]:
     try:
         for token in cut(text, 6):

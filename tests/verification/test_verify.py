@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,10 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grounded.errors import SourceNotFoundError, UsageError
+from grounded.models.entailment import FOLDER, EntailmentNetwork
 from grounded.protocols import Judgement
 from grounded.records import Budget, Message, Passage, Prompt, Report, Span, TemplateRef, VerifierRef
 from grounded.verification import ContainmentModel, Verifier, passages_from
 from grounded.verification import verify as verify_by_default
+from grounded.verification.network import TrainedModel
 
 WARRANTY = "Our warranty lasts 24 months from delivery."
 
@@ -277,6 +280,19 @@ def test_a_model_that_fails_supports_nothing(answer: Any) -> None:
     assert (report.claims[0].support, report.claims[0].score) == (None, None)
 
 
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_a_damaged_model_fails_the_check_and_says_what_to_do(damage: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "model"))
+    (folder / "model.onnx").write_bytes(b"onnx")
+    if damage == "gone":
+        (folder / "model.onnx").unlink()
+    model = TrainedModel(EntailmentNetwork(folder))
+    report = verify("Every shop in town honours the warranty.", [WARRANTY], verifier=model)
+    assert verdicts(report) == ["check_failed"]
+    assert "Reinstall grounded-rag" in report.claims[0].reason
+    assert not report.complete
+
+
 def test_one_poisonous_claim_does_not_spoil_the_others() -> None:
     def judge(pairs: Any) -> Any:
         if any("poison" in claim for _, claim in pairs):
@@ -335,6 +351,7 @@ def test_unreadable_sources_are_named() -> None:
         "\u202eThe warranty is 24 months.\u202c",
         "The **warranty** is <b>24</b> months.",
         "The warranty is ２４ months.",
+        "<p>The warranty&nbsp;is <em>24</em> months.</p><script>steal('9 months')</script>",
     ],
 )
 def test_invisible_and_decorated_text_is_read_as_people_see_it(hidden: str) -> None:
@@ -500,6 +517,12 @@ def test_the_containment_model_judges_pairs_in_order() -> None:
 
 
 # -- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_sentence_is_not_judged() -> None:
+    report = verify(f"{WARRANTY} {'1, ' * 20_000}", [WARRANTY])
+    assert verdicts(report) == ["supported", "check_failed"]
+    assert "one piece may have" in report.claims[1].reason
 
 
 def test_long_answers_and_many_passages_stay_linear() -> None:
