@@ -23,8 +23,8 @@ NETWORK_NAMES = ("network", "worst_word", "mean_word")
 class TrainedModel:
     """An ``EntailmentModel`` trained by this project; its numbers are probabilities. Thread-safe.
 
-    Support is a logistic function of the network's logits and of :mod:`grounded.verification.features`; its
-    weights stand in the model's ``build.json``, fitted by ``training/verifier/fit.py`` on rows that the network
+    Support is a logistic function of the network's logits and of :mod:`grounded.verification.features`, at most a
+    fixed step above what the network alone says; its weights stand in the model's ``build.json``, fitted by ``training/verifier/fit.py`` on rows that the network
     never saw. Contradiction is the network's share of what support leaves.
 
     Args:
@@ -36,6 +36,7 @@ class TrainedModel:
         stack = self._network.manifest["stack"]
         self._weights: Mapping[str, float] = stack["weights"]
         self._bias = float(stack["bias"])
+        self._ceiling = float(stack["ceiling"])
 
     @property
     def ref(self) -> VerifierRef:
@@ -62,7 +63,9 @@ class TrainedModel:
         measured = dict(
             zip((*NETWORK_NAMES, *NAMES), (*network_features(logits), *features(claim, context)), strict=True)
         )
-        support = _sigmoid(self._bias + sum(self._weights[name] * value for name, value in measured.items()))
+        odds = self._bias + sum(self._weights[name] * value for name, value in measured.items())
+        # Words in common do not outvote a network that is sure of the contrary.
+        support = _sigmoid(min(odds, measured["network"] + self._ceiling))
         against = _sigmoid(logits.contradicted - logits.neither)
         # Evidence speaks against a claim only when it is about the same thing.
         absent = round((1.0 - measured["coverage"]) * len(analyse(claim).items))
