@@ -25,7 +25,7 @@ _MAX_SKIPPED_SHARE = 0.5
 """More unrelated words than this between the found ones, per found word, and the words are a coincidence."""
 _ADDED = re.compile(r"\s+(?:and|or|as well as|&)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\([^()]*\)")
-_ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*; [^:;\n]{1,60}: [^\n]*$")
+_ROW = re.compile(r"[^:;(\n]{1,60}: [^;\n]*; [^:;(\n]{1,60}: [^\n]*$")
 _NO_SLOT = ("code", "ordinal")
 _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent", "celsius", "fahrenheit", "speed")
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""

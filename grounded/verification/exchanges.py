@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from grounded.text.terms import content_stems
 from grounded.verification.alignment import Alignment
 from grounded.verification.analysis import Analysis, Item
 from grounded.verification.objections import Objection
 
+_ALIKE = 0.84
 _LONGEST_NAME = 4
 """Words of a name that is looked for in the place of another."""
 _BE = r"(?:is|are|was|were|be|been|being)"
@@ -71,8 +74,17 @@ def _in_place_of(mine: Sequence[str], at: int, end: int, theirs: Sequence[str], 
             stands = theirs[max(0, low - len(before)) : low] == before and theirs[high : high + len(after)] == after
             apart = window.text[here[0].start : here[-1].end]
             if stands and not re.search(r"[.;:()]\s", apart):
-                return apart
+                return None if _spelled_alike(mine[at:end], theirs[low:high]) else apart
     return None
+
+
+def _spelled_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two names may be one in two spellings: Vasquez and Vázquez, Fredrick and Frederick."""
+    return SequenceMatcher(a=_plain(one), b=_plain(other)).ratio() >= _ALIKE
+
+
+def _plain(name: Sequence[str]) -> str:
+    return re.sub(r"[^\w ]", "", unicodedata.normalize("NFKD", " ".join(name)))
 
 
 def turned_voice(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:

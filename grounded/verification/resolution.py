@@ -16,6 +16,7 @@ from grounded.verification.phrases import before_verb, has_verb
 _OPENING = re.compile(
     r"^\s*(?:(?:yes|no|sure|well|certainly|in summary|in short|in conclusion|to summari[sz]e|overall|therefore|thus"
     r"|hence|however"
+    r"|(?:first|second|third)(?:ly)?|lastly"
     r"|additionally|furthermore|moreover|finally|also|in addition|specifically|for example|for instance"
     r"|i found that|note that"
     r"|please note that|it is stated that"

@@ -10,6 +10,7 @@ from grounded.records import VerifierRef
 from grounded.verification.agreement import unsaid
 from grounded.verification.analysis import analyse
 from grounded.verification.checks import slot_conflict
+from grounded.verification.exchanges import exchanged_name
 
 
 def clash(claim: str, window: str) -> list[tuple[str, str]]:
@@ -80,6 +81,19 @@ def test_what_no_window_says(claim: str, windows: list[str], missing: list[str])
     mine = analyse(claim)
     found = unsaid(mine, [analyse(window) for window in windows])
     assert [mine.text[quantity.start : quantity.end] for quantity in found] == missing
+
+
+@pytest.mark.parametrize(
+    ("claim", "window", "is_other"),
+    [
+        ("Francisco Vasquez led the long expedition.", "Francisco Vázquez led the long expedition.", False),
+        ("The orders of king Fredrick were clear.", "The orders of king Frederick were clear.", False),
+        ("The mayor of Lille resigned in anger.", "The mayor of Lyon resigned in anger.", True),
+    ],
+)
+def test_another_spelling_is_no_other_name(claim: str, window: str, is_other: bool) -> None:
+    found = exchanged_name(analyse(claim), analyse(window))
+    assert (found is not None and found.kind == "denial") is is_other
 
 
 LONG = "Average levels of primary stability were lower when the density of spongy bone in the upper jaw was lower."
