@@ -93,13 +93,13 @@ def agrees(mine: Quantity, theirs: Quantity) -> bool:
         return True
     if mine.bound == "max" and any(b <= a for a, b in pairs):
         return True
-    if "about" in (mine.bound, theirs.bound) and any(abs(a - b) <= _ABOUT * max(abs(a), abs(b)) for a, b in pairs):
+    if mine.bound == "about" and any(_is_rounder(a, b) and abs(a - b) <= _ABOUT * abs(b) for a, b in pairs):
         return True
     if {mine.kind, theirs.kind} == {"months", "time"}:
         return any(isclose(a, b, rel_tol=_CALENDAR_ROUNDING) for a, b in pairs)
     if mine.kind == theirs.kind == "percent" and theirs.grain > 1.0:
         return rounds(theirs, mine)
-    return rounds(mine, theirs) or (mine.kind == theirs.kind and _figures_agree(mine, theirs))
+    return rounds(mine, theirs) or (mine.kind == theirs.kind and _figures_agree(mine, theirs, directed=True))
 
 
 def is_near(mine: Quantity, theirs: Quantity) -> bool:
@@ -167,10 +167,22 @@ def _factor(quantity: Quantity) -> float:
     return quantity.values[0] / quantity.raw[0] if quantity.raw[0] else 1.0
 
 
-def _figures_agree(mine: Quantity, theirs: Quantity) -> bool:
+def _is_rounder(value: float, other: float) -> bool:
+    """Whether fewer digits say it: 100 is rounder than 98, 87 is not rounder than 80."""
+    return _digits(value) < _digits(other)
+
+
+def _digits(value: float) -> int:
+    """Significant digits, trailing zeros of whole numbers not among them."""
+    written = f"{abs(value):.12g}"
+    return len((written.replace(".", "") if "." in written else written.rstrip("0")).lstrip("0"))
+
+
+def _figures_agree(mine: Quantity, theirs: Quantity, *, directed: bool = False) -> bool:
     """Whether large figures are the same but for trailing zeros: 1,234,000 and 1,234,567, or 1.2 million.
 
-    Two significant digits at least, from 1,000 on; "20 days" is never a rounded 21.
+    Two significant digits at least, from 1,000 on; "20 days" is never a rounded 21. ``directed``: only ``mine`` may be
+    the rounder one.
     """
     if not (mine.raw and theirs.raw) or not isclose(_factor(mine), _factor(theirs)):
         return False
@@ -178,7 +190,7 @@ def _figures_agree(mine: Quantity, theirs: Quantity) -> bool:
         low, high = sorted((abs(a), abs(b)))
         if low < 1000 or a * b < 0:
             continue
-        for figure, other in ((low, high), (high, low)):
+        for figure, other in ((abs(a), abs(b)),) if directed else ((low, high), (high, low)):
             step = _trailing_step(figure)
             if step > 1 and figure >= 10 * step and abs(figure - other) <= 0.5 * step:
                 return True
