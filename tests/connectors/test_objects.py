@@ -183,6 +183,31 @@ def test_a_real_store(kind: str, scheme: str, request: pytest.FixtureRequest, ba
         connector("shop/nowhere").check()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "root",
+    [
+        "abfs://forms/docs",
+        "abfss://forms@devstoreaccount1.dfs.core.windows.net/docs",
+        "abfss://forms@onelake.dfs.fabric.microsoft.com/docs",
+    ],
+)
+def test_every_form_of_an_azure_address(root: str, azure: dict[str, Any], base: Base) -> None:
+    """The emulator stands for all of them; what OneLake itself answers is not tested."""
+    import fsspec
+
+    files = fsspec.filesystem("az", skip_instance_cache=True, **azure)
+    if not files.exists("forms"):
+        files.mkdir("forms")
+    files.pipe("forms/docs/sub/a.md", b"Content.")
+    connector = ObjectsConnector(root, settings=azure)
+    connector.check()
+    assert base.sync(connector).documents_added == 1
+    assert [passage.uri for passage in base.passages()] == [f"{root}/sub/a.md"]
+    assert connector.covers(f"{root}/sub/a.md")
+    assert base.sync(connector).documents_unchanged == 1
+
+
 @pytest.fixture
 def sftp(folder: Path) -> Iterator[SftpServer]:
     pytest.importorskip("paramiko", reason="paramiko is not installed")
