@@ -167,22 +167,17 @@ def ledger_address(folder: Path, ledger: str, *, is_given: bool = True) -> str |
 def _opened(folder: Path, settings: KnowledgeBaseSettings, *, wait: float, is_new: bool) -> Parts:
     store = open_store(folder, settings, wait=wait)
     ledger: Ledger | None = None
-    release: Callable[[], None] | None = None
     try:
-        release = _ledger_held(folder, settings, wait=wait)
         if is_new and (folder / KB_FILE).exists():
             is_new, settings = False, KnowledgeBaseSettings.read(folder)
         # A ledger that is missing beside vectors is lost, not new: an empty one would have them all removed.
-        ledger = open_ledger(folder, settings, create=is_new or store.count() == 0)
-        ledger.when_closed = release
+        ledger = open_ledger(folder, settings, create=is_new or store.count() == 0, wait=wait)
         if is_new:
             _check_new(folder, settings, store, ledger)
             settings.write(folder)
     except BaseException:
         if ledger is not None:
             ledger.close()
-        if release is not None:
-            release()
         store.close()
         raise
     return Parts(settings, store, ledger)
@@ -250,12 +245,11 @@ def open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) ->
     return _patiently(lambda: EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True), wait)
 
 
-def _ledger_held(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) -> Callable[[], None] | None:
-    """Keep other processes from a SQLite ledger that no embedded store guards; returns what lets go of it.
+def _ledger_held(address: str | Path, settings: KnowledgeBaseSettings, *, wait: float) -> Callable[[], None] | None:
+    """What lets go of the ledger's lock; None where it needs none.
 
-    SQLite would let them take turns, but leases, and what a reader has cached, are this process's own.
+    SQLite would let processes take turns, but leases, and what a reader has cached, are each process's own.
     """
-    address = ledger_address(folder, settings.ledger, is_given=False)
     if isinstance(address, str) or (settings.store == EMBEDDED_STORE and settings.ledger == LOCAL_LEDGER):
         return None
     from grounded.retrieval.locking import FileLock
@@ -278,13 +272,25 @@ def _patiently(opening: Callable[[], T], wait: float) -> T:
 
 
 def open_ledger(
-    folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False, create: bool = True
+    folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False, create: bool = True, wait: float = 0.0
 ) -> Ledger:
-    """The ledger the settings name; a missing one is made only with ``create``."""
+    """The ledger the settings name; a missing one is made only with ``create``.
+
+    To write to a SQLite ledger that no embedded store guards, it is kept from other processes until it is closed; waits
+    up to ``wait`` seconds while one of them has it.
+    """
     from grounded.ingestion.ledger import Ledger
 
     address = ledger_address(folder, settings.ledger, is_given=False)
-    return Ledger.open(address, read_only=read_only, create=create)
+    release = None if read_only else _ledger_held(address, settings, wait=wait)
+    try:
+        ledger = Ledger.open(address, read_only=read_only, create=create)
+    except BaseException:
+        if release is not None:
+            release()
+        raise
+    ledger.when_closed = release
+    return ledger
 
 
 def status_from(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:
