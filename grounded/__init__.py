@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from grounded.records import Message as Message
     from grounded.records import Passage as Passage
     from grounded.records import Prompt as Prompt
+    from grounded.records import Query as Query
     from grounded.records import Report as Report
     from grounded.records import Span as Span
     from grounded.repairing import rewriter as rewriter
@@ -78,6 +79,7 @@ _HOMES = {
             "Message",
             "Passage",
             "Prompt",
+            "Query",
             "Report",
             "Span",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -16,8 +16,7 @@ from grounded import telemetry
 from grounded.answering import (
     SUFFICIENCY_THRESHOLD,
     ExtractiveGenerator,
-    VisibleText,
-    Withdrawn,
+    RowsGenerator,
     after_checking,
     after_generating,
     before_generating,
@@ -27,8 +26,7 @@ from grounded.answering import (
     sufficiency,
 )
 from grounded.errors import UsageError
-from grounded.prompting import DEFAULT_TEMPLATE, Quote, Template, answer_so_far, build_prompt, load_template
-from grounded.prompting import parse_answer as parse_reply
+from grounded.prompting import DEFAULT_TEMPLATE, Quote, Template, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
 from grounded.questions import (
     BUILDING,
@@ -58,16 +56,19 @@ from grounded.records import (
     Outcome,
     Passage,
     Prompt,
+    Query,
     Report,
     Segment,
+    Viewer,
     locate,
 )
 from grounded.repairing import Rewriter, rewriter
+from grounded.replying import Reply
 from grounded.text.sentences import sentences
 from grounded.verification import REPAIR_TRIES, AnswerStream, Prepared, Verifier, strip_markers, withheld
 
 if TYPE_CHECKING:
-    from grounded.answering.streaming import Step
+    from grounded.computing import Computed
     from grounded.retrieval.search import SearchResult
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class _State:
     prompt: Prompt | None = None
     generation: Generation = _NOTHING
     quotes: tuple[Quote, ...] = ()
+    computed: Computed | None = None
 
 
 class Asking:
@@ -99,6 +101,7 @@ class Asking:
         search: The passages for a question, as far as the caller may see them.
         ledger: Knows where passages come from, and keeps answer records.
         similarity: How alike a question and texts are, in [-1, 1].
+        compute: The rows of the query that a question is meant for; None when there is none.
     """
 
     def __init__(
@@ -106,21 +109,30 @@ class Asking:
         search: Callable[[str, Reading], SearchResult],
         ledger: Origins,
         similarity: Callable[[str, Sequence[str]], Sequence[float]],
+        compute: Callable[[str, Mapping[str, Query], Viewer], Computed | None],
     ) -> None:
         self._search = search
         self._ledger = ledger
         self._similarity = similarity
+        self._compute = compute
 
     def prompt(self, question: str, options: PromptOptions) -> Prompt:
         """The messages for a question; no model is called."""
         check_names(options, PromptOptions)
         turns = as_messages(options.get("history"))
+        computed = self._computed(question, options)
+        if computed is not None:
+            return _built(question, computed.passages, _template(options), turns, options)
         found = self._search(standalone_question(question, turns), _reading(options))
         return _built(question, found.passages, _template(options), turns, options)
 
     def stream(self, question: str, options: AskOptions) -> Iterator[Event]:
         """The events of one question; the last one is ``DoneEvent``."""
         state = self._begin(question, options)
+        computed = self._computed(question, options)
+        if computed is not None:
+            yield from self._from_rows(replace(state, computed=computed, passages=computed.passages), computed)
+            return
         found = self._search(state.asked, _reading(options))
         level = sufficiency(state.asked, found.passages, found.best_dense)
         state = replace(state, passages=found.passages, sufficiency=level)
@@ -132,10 +144,22 @@ class Asking:
         if reason:
             yield self._done(state, "declined_insufficient", reason=reason)
             return
+        yield from self._from_passages(state)
+
+    def _from_rows(self, state: _State, computed: Computed) -> Iterator[Event]:
+        """All rows of a query are the one passage; without a model they are the answer."""
+        if not computed.passages:
+            yield self._done(state, "declined_insufficient", reason=f"The query gave no value. {computed.note}")
+            return
+        generator = RowsGenerator() if state.options.get("llm") is None else state.generator
+        yield from self._from_passages(replace(state, sufficiency=1.0, generator=generator))
+
+    def _from_passages(self, state: _State) -> Iterator[Event]:
+        options = state.options
         template = _template(options)
         sizes = {"model": state.generator.ref.arguments.get("model"), "window": state.generator.window}
         wanted = {**sizes, **{name: value for name, value in options.items() if value is not None}}
-        prompt = _built(state.question, found.passages, template, state.turns, wanted)
+        prompt = _built(state.question, state.passages, template, state.turns, wanted)
         state = replace(state, prompt=prompt)
         if not prompt.passages:
             yield self._done(state, "declined_no_passages")
@@ -173,6 +197,7 @@ class Asking:
         question: str | None = None,
         reference_date: date | None = None,
         model: EntailmentModel | str | None = None,
+        computed: Computed | None = None,
     ) -> Prepared:
         """A verifier over stored passages whose evidence names its exact place: the page, the row, the heading."""
 
@@ -181,6 +206,8 @@ class Asking:
             return self._ledger.segments(document, version)
 
         def place(evidence: Evidence) -> tuple[Locator, ...]:
+            if computed is not None:
+                return locate(computed.segments, evidence.span)
             if evidence.document_id is None or evidence.version is None:
                 return evidence.locators
             return locate(segments(evidence.document_id, evidence.version), evidence.span)
@@ -204,6 +231,7 @@ class Asking:
             question=state.asked,
             reference_date=options.get("reference_date"),
             model=options.get("verifier"),
+            computed=state.computed,
         )
         answer = AnswerStream(
             checker,
@@ -212,7 +240,7 @@ class Asking:
             rewrite=rewrite,
             tries=options.get("tries", REPAIR_TRIES),
         )
-        reply, last = _Reply(prompt, answer), _NOTHING
+        reply, last = Reply(prompt, answer), _NOTHING
         with (
             telemetry.stage("generate", across_yields=True, generator=state.generator.ref.name),
             closing(_stream(state.generator, prompt)) as pieces,
@@ -245,17 +273,21 @@ class Asking:
             prompt=state.prompt,
             passages=state.prompt.passages if state.prompt else state.passages,
             sufficiency=state.sufficiency,
-            freshness=self._freshness(state.passages),
+            freshness=state.computed.freshness if state.computed else self._freshness(state.passages),
             generator=_with_model(state.generator.ref, state.generation.model),
             usage=state.generation.usage,
             question_used=state.asked,
-            notes=(*_notes(report), *_invented(state.quotes)) if report else (),
+            notes=_notes(state, report),
             request_id=state.request_id,
         )
         log.info("question %s: %s", answer.request_id, answer.outcome)
         if state.options.get("record"):
             self._record(state, answer)
         return DoneEvent(answer=answer)
+
+    def _computed(self, question: str, options: Mapping[str, Any]) -> Computed | None:
+        queries = options.get("queries")
+        return self._compute(question, queries, viewer_of(options)) if queries else None
 
     def _freshness(self, passages: Sequence[Passage]) -> Freshness:
         documents = [passage.document_id for passage in passages if passage.document_id]
@@ -297,38 +329,6 @@ def _threshold(options: AskOptions) -> float:
 def _stream(generator: Generator, prompt: Prompt) -> Any:
     """The generator's pieces as a generator object, so that closing it always reaches the model."""
     yield from generator.stream(prompt)
-
-
-class _Reply:
-    """What a model writes, read as its layout asks: thinking and quotations before the answer are no part of it."""
-
-    def __init__(self, prompt: Prompt, answer: AnswerStream) -> None:
-        self.text = ""
-        self.quotes: tuple[Quote, ...] = ()
-        self._prompt = prompt
-        self._answer = answer
-        self._visible = VisibleText()
-        self._written = ""
-
-    def feed(self, piece: str) -> Iterator[Event]:
-        """The events that a piece of it brings."""
-        yield from self._take(self._visible.feed(piece))
-
-    def finish(self) -> Iterator[Event]:
-        """The events that its end brings; sets ``text`` and ``quotes``."""
-        yield from self._take(self._visible.finish())
-        parsed = parse_reply(self._written, self._prompt)
-        self.text, self.quotes = parsed.text, parsed.quotes
-        yield from self._answer.show(self.text)
-
-    def _take(self, steps: Iterable[Step]) -> Iterator[Event]:
-        for step in steps:
-            if isinstance(step, Withdrawn):
-                self._written = ""
-                yield from self._answer.show("", "This was the model's thinking, not its answer.")
-            else:
-                self._written += step.text
-                yield from self._answer.show(answer_so_far(self._written, self._prompt))
 
 
 def _reading(options: Mapping[str, Any]) -> Reading:
@@ -379,11 +379,14 @@ def _invented(quotes: Sequence[Quote]) -> tuple[str, ...]:
     return tuple(f"Source {each.number} does not hold “{each.text}”." for each in quotes if each.span is None)
 
 
-def _notes(report: Report) -> tuple[str, ...]:
-    """What sources that are not in force say about the sentences."""
+def _notes(state: _State, report: Report | None) -> tuple[str, ...]:
+    """Which query was run, what sources that are not in force say about the sentences, and what was made up."""
+    computed = (state.computed.note,) if state.computed else ()
+    if report is None:
+        return computed
     report = report.original or report
     otherwise = [e for claim in report.supported for e in claim.evidence if e.relation == "contradicts"]
     outdated = [e for claim in report.unsupported for e in claim.evidence if e.relation == "supports"]
     notes = [f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in otherwise]
     notes += [f"{e.place()} says so but is not in force." for e in outdated]
-    return tuple(dict.fromkeys(notes))
+    return (*computed, *dict.fromkeys(notes), *_invented(state.quotes))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from pydantic import Field
 
 from grounded.asking import Asking
+from grounded.computing import compute
 from grounded.errors import (
     EmbedderMismatchError,
     KnowledgeBaseError,
@@ -146,7 +147,7 @@ class Attached(Streamed):
         self.attachment = attachment
         self._collection = collection
         self._embedder = RememberingEmbedder(embedder)
-        self._asking = Asking(self._search, _NoOrigins(), self._embedder.similarity)
+        self._asking = Asking(self._search, _NoOrigins(), self._embedder.similarity, compute)
         self._is_closed = False
 
     @classmethod

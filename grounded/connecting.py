@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
@@ -19,6 +20,20 @@ from grounded.errors import UsageError
 from grounded.protocols import Connector
 
 Source = str | Path | Connector | Iterable[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A source with what its ingests are given beside it, such as a table ``[sources.NAME]`` of ``grounded.toml``.
+
+    Attributes:
+        connector: Reads it.
+        arguments: Those of ``ingest``: tenant, metadata, principals.
+    """
+
+    connector: Connector
+    arguments: Mapping[str, Any]
+
 
 FILES, RECORDS, READER = "files", "records", "llama-index"
 """The plug-ins for sources that have no scheme."""
@@ -58,7 +73,14 @@ def connector(source: Source, /, **options: Any) -> Connector:
     )
 
 
-def as_sources(sources: Sequence[Source]) -> list[Source]:
+def declared(source: Source | Declared, arguments: Mapping[str, Any]) -> Declared:
+    """The source with these arguments of ``ingest``, unless it brings its own."""
+    if isinstance(source, Declared):
+        return Declared(source.connector, {**arguments, **source.arguments})
+    return Declared(connector(source), arguments)
+
+
+def as_sources(sources: Sequence[Any]) -> list[Any]:
     """A list of paths is several sources; mappings and documents given one by one belong together in one."""
     sources = [each for source in sources for each in (source if _is_paths(source) else (source,))]
     loose = [source for source in sources if isinstance(source, Mapping) or hasattr(source, "key")]

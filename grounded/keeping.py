@@ -12,7 +12,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grounded.connecting import FILES, Source, as_sources, connector
+from grounded.connecting import FILES, Declared, Source, as_sources, connector, declared
 from grounded.errors import SourceNotFoundError, UsageError
 from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import open_ledger, size_on_disk, status_from
@@ -103,7 +103,12 @@ class Keeping:
         return found
 
     def reconcile(
-        self, *sources: Source, tenant: str = DEFAULT_TENANT, repair: bool = False, **options: Any
+        self,
+        *sources: Source | Declared,
+        tenant: str = DEFAULT_TENANT,
+        repair: bool = False,
+        alike: float | None = None,
+        **options: Any,
     ) -> Reconciliation:
         """Compare sources, ledger and store, document by document and point by point; nothing is changed by that.
 
@@ -111,7 +116,10 @@ class Keeping:
             sources: What to compare with the ledger, as for ``ingest``; without any, ledger and store alone.
             tenant: Whose documents.
             repair: Put right what differs: points from the ledger, documents by a sync from the beginning.
-            options: Those of ``ingest`` that were given when the sources were ingested; for the repair all of them.
+            alike: Also find documents of the tenant that have at least this share of their runs of four words in common
+                with another one, in (0, 1]; 0.8 is a good beginning. Texts of less than twenty words are left out.
+            options: Those of ``ingest`` that were given when the sources were ingested; for the repair all of them. A
+                ``Declared`` source brings its own.
 
         Returns:
             What differed. ``agrees`` is False when anything did, also after a repair: compare again to be sure.
@@ -119,32 +127,41 @@ class Keeping:
         Raises:
             SourceError: A source as a whole cannot be read.
         """
+        from grounded.ingestion import similar
         from grounded.ingestion.merging import Defaults
         from grounded.ingestion.reconciling import FromTheStart, compare_source
 
         self._check_open()
         started = time.monotonic()
-        read = [connector(source) for source in as_sources(sources)]
-        defaults = Defaults.checked(options.get("metadata"), options.get("principals"))
+        read = [declared(source, {"tenant": tenant, **options}) for source in as_sources(sources)]
         differences = tuple(
-            compare_source(each, self._ledger, tenant=tenant, settings=self._pipeline_settings(), defaults=defaults)
+            compare_source(
+                each.connector,
+                self._ledger,
+                tenant=each.arguments["tenant"],
+                settings=self._pipeline_settings(),
+                defaults=Defaults.checked(each.arguments.get("metadata"), each.arguments.get("principals")),
+            )
             for each in read
         )
         if repair:
             for each in read:
-                self._sync(FromTheStart(each), tenant=tenant, **options)
+                self._sync(FromTheStart(each.connector), **each.arguments)
         found = self._compared_points(repair=repair)
+        groups = () if alike is None else tuple(similar.alike(self._ledger, tenant, share=alike))
+        seconds = time.monotonic() - started
         return found.model_copy(
-            update={"sources": differences, "repaired": repair, "seconds": time.monotonic() - started}
+            update={"sources": differences, "repaired": repair, "alike": groups, "seconds": seconds}
         )
 
-    def retry(self, *sources: Source, tenant: str = DEFAULT_TENANT, **options: Any) -> IngestReport:
+    def retry(self, *sources: Source | Declared, tenant: str = DEFAULT_TENANT, **options: Any) -> IngestReport:
         """Try again what could not be brought in: kept messages, files, and dead letters of the sources given.
 
         Args:
-            sources: Where else dead letters came from, as for ``ingest``; files and kept messages need not be named.
+            sources: Where else dead letters came from, as for ``ingest``; files and kept messages need not be named,
+                but what is named with its own arguments is brought in with them.
             tenant: Whose documents.
-            options: Those of ``ingest``.
+            options: Those of ``ingest``. A ``Declared`` source brings its own.
 
         Returns:
             What was brought in. What still fails is in ``failures``; what nobody could be asked for, in ``warnings``.
@@ -152,19 +169,28 @@ class Keeping:
         from grounded.ingestion.reconciling import Only, Received
 
         self._check_open()
-        read: list[Connector] = []
-        kept: dict[str, list[Any]] = {}
-        for _, source, change in self._ledger.kept(tenant):
-            kept.setdefault(source, []).append(change)
-        read += [Received(source, changes) for source, changes in kept.items()]
-        there = {(source, change.document.key) for source, changes in kept.items() for change in changes}
-        dead = {each.source: self._dead(tenant, each.source, there) for each in self._ledger.sources()}
-        given = [connector(source) for source in as_sources(sources)]
-        read += [Only(each, dead.pop(each.source, ())) for each in given]
-        read += [each for key in dead.pop(FILES, ()) for each in _file(key)]
-        reports = [self._sync(each, tenant=tenant, **options) for each in read]
+        given = [declared(source, {"tenant": tenant, **options}) for source in as_sources(sources)]
+        read: list[Declared] = []
+        left: list[str] = []
+        for whose in dict.fromkeys((tenant, *(each.arguments["tenant"] for each in given))):
+            theirs = [each for each in given if each.arguments["tenant"] == whose]
+            otherwise = {**options, "tenant": whose}
+            kept: dict[str, list[Any]] = {}
+            for _, source, change in self._ledger.kept(whose):
+                kept.setdefault(source, []).append(change)
+            for source, changes in kept.items():
+                known = next((each.arguments for each in theirs if each.connector.source == source), otherwise)
+                read.append(Declared(Received(source, changes), known))
+            there = {(source, change.document.key) for source, changes in kept.items() for change in changes}
+            dead = {each.source: self._dead(whose, each.source, there) for each in self._ledger.sources()}
+            for each in theirs:
+                taken, dead[each.connector.source] = _shared(each, theirs, dead.get(each.connector.source, ()))
+                if taken:
+                    read.append(Declared(Only(each.connector, taken), each.arguments))
+            read += [Declared(each, otherwise) for key in dead.pop(FILES, ()) for each in _file(key)]
+            left += [f"{len(keys)} of {source}: name it to read it again." for source, keys in dead.items() if keys]
+        reports = [self._sync(each.connector, **each.arguments) for each in read]
         report = reduce(IngestReport.plus, reports, _nothing_done())
-        left = [f"{len(keys)} of {source}: name it to read it again." for source, keys in dead.items() if keys]
         return report.model_copy(update={"warnings": (*report.warnings, *left)})
 
     def forget(
@@ -316,6 +342,15 @@ class Keeping:
         rewrite: Callable[[], None] | None = getattr(self._store, "compact", None)
         if rewrite is not None:
             rewrite()
+
+
+def _shared(one: Declared, given: Sequence[Declared], keys: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that one of several connectors answers for, and the others."""
+    source = one.connector.source
+    if source != FILES and sum(each.connector.source == source for each in given) == 1:
+        return tuple(keys), ()  # a connector may not know what it cannot list
+    covered = tuple(key for key in keys if one.connector.covers(key))
+    return covered, tuple(key for key in keys if key not in covered)
 
 
 def _file(key: str) -> Iterable[Connector]:

@@ -73,7 +73,7 @@ def move(
         raise UsageError(f"The vectors of {folder} are in {to} already.", fix="Name another store.")
     with ExitStack() as opened:
         source = opened.enter_context(closing(open_store(folder, settings, wait=wait)))
-        ledger = opened.enter_context(open_ledger(folder, settings, create=False))
+        ledger = opened.enter_context(open_ledger(folder, settings, create=False, wait=wait))
         opened.enter_context(ledger.writer())
         aim = settings.model_copy(update={"store": to})
         target = opened.enter_context(closing(open_store(folder, aim, wait=wait)))

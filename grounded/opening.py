@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from grounded.errors import (
     ConfigurationError,
@@ -24,6 +24,8 @@ from grounded.settings import KB_FILE, PRIVATE_FOLDER_MODE, KnowledgeBaseSetting
 if TYPE_CHECKING:
     from grounded.ingestion.ledger import Ledger
 
+T = TypeVar("T")
+
 LOCK_POLL_SECONDS = 0.1
 SHARD_FOLDER = "shard"
 LEDGER_FILE = "ledger.sqlite"
@@ -34,7 +36,9 @@ _SERVER_SCHEMES = ("qdrant://", "qdrants://")
 _LEDGER_ENDINGS = (".sqlite", ".sqlite3", ".db")
 _LEDGER_FIX = "Allowed: sqlite, a path that ends in .sqlite, or postgresql://user@host/database."
 _SECRETS = frozenset({"password", "sslpassword"})
-_LEFTOVERS = frozenset({SHARD_FOLDER, LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", f".{KB_FILE}.new"})
+_LEFTOVERS = frozenset(
+    {SHARD_FOLDER, f".{KB_FILE}.new", *(f"{LEDGER_FILE}{ending}" for ending in ("", "-wal", "-shm", ".lock"))}
+)
 """What an interrupted creation may have left; none of it counts as a knowledge base."""
 
 
@@ -167,7 +171,7 @@ def _opened(folder: Path, settings: KnowledgeBaseSettings, *, wait: float, is_ne
         if is_new and (folder / KB_FILE).exists():
             is_new, settings = False, KnowledgeBaseSettings.read(folder)
         # A ledger that is missing beside vectors is lost, not new: an empty one would have them all removed.
-        ledger = open_ledger(folder, settings, create=is_new or store.count() == 0)
+        ledger = open_ledger(folder, settings, create=is_new or store.count() == 0, wait=wait)
         if is_new:
             _check_new(folder, settings, store, ledger)
             settings.write(folder)
@@ -238,10 +242,29 @@ def open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) ->
         return QdrantStore(settings.store, dimension=settings.dimension)
     from grounded.retrieval.edge import EdgeStore
 
+    return _patiently(lambda: EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True), wait)
+
+
+def _ledger_held(address: str | Path, settings: KnowledgeBaseSettings, *, wait: float) -> Callable[[], None] | None:
+    """What lets go of the ledger's lock; None where it needs none.
+
+    SQLite would let processes take turns, but leases, and what a reader has cached, are each process's own.
+    """
+    if isinstance(address, str) or (settings.store == EMBEDDED_STORE and settings.ledger == LOCAL_LEDGER):
+        return None
+    from grounded.retrieval.locking import FileLock
+
+    file = address.with_name(f"{address.name}.lock")
+    instead = "keep the ledger in PostgreSQL to share it"
+    return _patiently(lambda: FileLock(file, instead=instead), wait).release
+
+
+def _patiently(opening: Callable[[], T], wait: float) -> T:
+    """Try again for up to ``wait`` seconds while another process holds it."""
     deadline = time.monotonic() + wait
     while True:
         try:
-            return EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True)
+            return opening()
         except KnowledgeBaseLockedError:
             if time.monotonic() >= deadline:
                 raise
@@ -249,13 +272,25 @@ def open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) ->
 
 
 def open_ledger(
-    folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False, create: bool = True
+    folder: Path, settings: KnowledgeBaseSettings, *, read_only: bool = False, create: bool = True, wait: float = 0.0
 ) -> Ledger:
-    """The ledger the settings name; a missing one is made only with ``create``."""
+    """The ledger the settings name; a missing one is made only with ``create``.
+
+    To write to a SQLite ledger that no embedded store guards, it is kept from other processes until it is closed; waits
+    up to ``wait`` seconds while one of them has it.
+    """
     from grounded.ingestion.ledger import Ledger
 
     address = ledger_address(folder, settings.ledger, is_given=False)
-    return Ledger.open(address, read_only=read_only, create=create)
+    release = None if read_only else _ledger_held(address, settings, wait=wait)
+    try:
+        ledger = Ledger.open(address, read_only=read_only, create=create)
+    except BaseException:
+        if release is not None:
+            release()
+        raise
+    ledger.when_closed = release
+    return ledger
 
 
 def status_from(folder: Path, settings: KnowledgeBaseSettings, ledger: Ledger, *, points: int | None) -> Status:

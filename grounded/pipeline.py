@@ -202,7 +202,8 @@ class KnowledgeBase(Keeping, Streamed):
             question: The question; it is never cut.
             options: Those of ``search``; ``history``, ``summary``, ``tools``, ``template``, ``window``, ``reserve``,
                 ``model``, ``encoding``, ``nonce``, ``variables``, ``language``, ``layout``, ``question_position``,
-                ``spotlight`` and ``quarantine`` as for ``build_prompt``.
+                ``spotlight`` and ``quarantine`` as for ``build_prompt``; ``queries``: allowed ones by name
+                (``grounded.Query``), of which the one that the question is meant for is run instead of the search.
 
         Raises:
             UsageError: The question is empty or an option is wrong.
@@ -229,6 +230,7 @@ class KnowledgeBase(Keeping, Streamed):
         Raises:
             UsageError: The question is empty or an option is wrong.
             GenerationError: The model cannot be reached or returned rubbish.
+            SourceError: The database of a query cannot be read.
         """
         return answer_of(self.stream(question, **options))
 
@@ -349,8 +351,9 @@ class KnowledgeBase(Keeping, Streamed):
 
     def _asking(self) -> Asking:
         from grounded.asking import Asking
+        from grounded.computing import compute
 
-        return Asking(self._search, self._ledger, self._embedder.similarity)
+        return Asking(self._search, self._ledger, self._embedder.similarity, compute)
 
     def _split(self, document: Any, document_id: str) -> Any:
         from grounded.ingestion.splitting import split

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from grounded.records import (
     Change,
     Condition,
+    Document,
     Generation,
     GeneratorRef,
     KeyKind,
     Parsed,
     Prompt,
+    Query,
     RawDocument,
     VerifierRef,
 )
@@ -104,6 +106,28 @@ class Acknowledging(Protocol):
 
         A crash before it brings the same changes again: they need a ``Upsert.order``, or must do no harm twice.
         """
+        ...
+
+
+@runtime_checkable
+class Computing(Connector, Protocol):
+    """A connector that also runs allowed queries, read-only and within their limits."""
+
+    def compute(self, name: str, query: Query, values: Mapping[str, str]) -> Document | None:
+        """The rows as a document, each with its place; None when there are none.
+
+        Args:
+            name: Of the query, for citations.
+            query: One SELECT.
+            values: Of its parameters.
+
+        Raises:
+            SourceError: It failed, or exceeds its limits.
+        """
+        ...
+
+    def values(self, name: str, sql: str, *, seconds: float) -> Sequence[str]:
+        """What the first column of a SELECT gives: the values that a parameter of a query may have."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypedDict
 from grounded.errors import UnknownNameError, UsageError
 from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
-from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Segment, Trust, Viewer, as_principals
+from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Query, Segment, Trust, Viewer, as_principals
 from grounded.text.terms import content_stems
 from grounded.verification import Rewrite, check_policy
 
@@ -69,6 +69,7 @@ class _Prompting(Reading, total=False):
     question_position: QuestionPosition
     spotlight: Mode | Mapping[Trust, Mode]
     quarantine: bool
+    queries: Mapping[str, Query]
 
 
 class PromptOptions(_Prompting, total=False):

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from grounded.errors import ConfigurationError, KnowledgeBaseError, KnowledgeBaseNotFoundError, SchemaError
-from grounded.records import SCHEMA, Policy, Record, Scalar
+from grounded.records import SCHEMA, Policy, Query, Record, Scalar
 from grounded.records.durations import Duration
 
 KB_FILE = "kb.toml"
@@ -121,8 +121,7 @@ class SourceSettings(Record):
         """No message of these says what the secret is."""
         if self.every is not None and self.at is not None:
             raise ValueError("every and at exclude each other")
-        if _PASSWORD.search(self.uri):
-            raise ValueError("the uri holds a password; write ${NAME} for an environment variable instead of it")
+        _check_uri(self.uri)
         for name, value in self.options.items():
             if _SECRET.search(name) and isinstance(value, str) and _REFERENCE not in value:
                 raise ValueError(f"{name} holds a secret; write ${{NAME}} or ${{keyring:SERVICE/USER}} instead of it")
@@ -161,6 +160,8 @@ class ProjectSettings(Record):
         tenant: The tenant it reads and writes.
         record_answers: Keep answer records in the ledger.
         sources: What ``grounded watch`` follows, by name: the tables ``[sources.NAME]``.
+        queries: What ``ask`` may run, by name: the tables ``[queries.NAME]``, see ``grounded.Query``. One without a
+            tenant is of the file's.
     """
 
     kb: str | None = None
@@ -177,6 +178,22 @@ class ProjectSettings(Record):
     tenant: str = "default"
     record_answers: bool = False
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    queries: dict[str, Query] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _queries_are_of_the_tenant(cls, data: Any) -> Any:
+        tenant, queries = data.get("tenant"), data.get("queries")
+        if not tenant or not isinstance(queries, Mapping):
+            return data
+        with_tenant = {k: {"tenant": tenant, **v} if isinstance(v, Mapping) else v for k, v in queries.items()}
+        return {**data, "queries": with_tenant}
+
+    @model_validator(mode="after")
+    def _queries_keep_secrets_elsewhere(self) -> Self:
+        for query in self.queries.values():
+            _check_uri(query.uri)
+        return self
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
@@ -215,6 +232,11 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     nested = data.get("grounded", {})
     rest = {key: value for key, value in data.items() if key != "grounded"}
     return {**rest, **nested} if isinstance(nested, Mapping) else dict(data)
+
+
+def _check_uri(uri: str) -> None:
+    if _PASSWORD.search(uri):
+        raise ValueError("the uri holds a password; write ${NAME} for an environment variable instead of it")
 
 
 def _beside(file: Path, source: SourceSettings) -> SourceSettings:

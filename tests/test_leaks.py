@@ -92,6 +92,10 @@ def look(world: World, questions: int, answers: int) -> None:
         if number < answers:
             answer = kb.ask(question, record=True, sufficiency_threshold=0.0, **reading)
             check(answer.to_json(), hidden, question)
+            events = list(kb.stream(question, sufficiency_threshold=0.0, **reading))
+            check(" ".join(event.to_json() for event in events), hidden, question)
+            claim = " ".join(["Everybody", *world.chance.choices(WORDS, k=6)]) + "."
+            check(kb.verify(claim, verifier="containment", **reading).to_json(), hidden, claim)
         for record in kb.answers(tenant=viewer.tenant, principals=viewer.principals):
             check(record.to_json(), hidden, record.question)
     status = kb.status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ _SAME = {"gcs": "gs", "abfs": "az", "abfss": "az", "ssh": "sftp", "s3a": "s3"}
 _ONELAKE = "fabric.microsoft.com"
 _TAGS = ("ETag", "etag", "generation", "md5", "LastModified", "last_modified", "updated", "mtime", "modified")
 """What backends call something that changes with the content, the surest first."""
+_REFUSED = re.compile(r"credential|authenticat|unauthoriz|forbidden|denied|is not known", re.IGNORECASE)
+"""What backends say when it is not the network that fails."""
 MESSAGE_CHARACTERS = 300
 
 
@@ -42,7 +45,8 @@ class ObjectsConnector:
             (``…@onelake.dfs.fabric.microsoft.com/…``), ``gs://bucket``, ``sftp://host/folder``, or
             ``fsspec+SCHEME://…`` for any other that fsspec knows. It may end in a glob such as ``**/*.pdf``.
         max_bytes: Larger objects are reported as failed and not fetched.
-        settings: What the fsspec file system takes, such as ``{"endpoint_url": "http://127.0.0.1:9000"}``.
+        settings: What the fsspec file system takes, such as ``{"endpoint_url": "http://127.0.0.1:9000"}``. For SFTP
+            also ``known_hosts``, a file other than ``~/.ssh/known_hosts``; a host that is not in it is refused.
     """
 
     def __init__(self, uri: str, *, max_bytes: int = MAX_BYTES, settings: Mapping[str, Any] | None = None) -> None:
@@ -187,7 +191,11 @@ class ObjectsConnector:
         return f"{self._scheme}://{parts.netloc}/{self._root.removeprefix(self._source).lstrip('/')}"
 
     def _given(self, kind: str) -> dict[str, Any]:
-        given: dict[str, Any] = {"use_listings_cache": False, **self._settings} if kind != "sftp" else self._settings
+        if kind == "sftp":
+            file = self._settings.get("known_hosts", "~/.ssh/known_hosts")
+            rest = {name: value for name, value in self._settings.items() if name != "known_hosts"}
+            return {"host_key_policy": _known_hosts(os.path.expanduser(file)), "skip_instance_cache": True, **rest}
+        given: dict[str, Any] = {"use_listings_cache": False, **self._settings}
         if kind == "az":
             given = {"anon": False, **given}
             if _ONELAKE in self._source:
@@ -206,7 +214,7 @@ class ObjectsConnector:
         except PermissionError as error:
             raise SourceAccessError(f"{what} may not be read: {_said(error)}", fix="Check the credentials.") from error
         except Exception as error:
-            kind = SourceAccessError if "redential" in f"{type(error).__name__} {error}" else SourceUnavailableError
+            kind = SourceAccessError if _REFUSED.search(f"{type(error).__name__} {error}") else SourceUnavailableError
             raise kind(
                 f"{what} cannot be read: {_said(error)}", fix="Check the address and the credentials."
             ) from error
@@ -217,6 +225,19 @@ def _split(path: str) -> tuple[str, re.Pattern[str] | None]:
     parts = tuple(path.split("/"))
     at = next((index for index, part in enumerate(parts) if MAGIC.search(part)), None)
     return (path, None) if at is None else ("/".join(parts[:at]), glob_pattern(parts[at:]))
+
+
+def _known_hosts(file: str) -> Any:
+    """Refuses a server whose key is not written down; fsspec by itself gives the password to whoever answers."""
+    import paramiko
+
+    class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # of any type
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+            known = paramiko.HostKeys(file) if os.path.exists(file) else paramiko.HostKeys()
+            if not known.check(hostname, key):
+                raise paramiko.SSHException(f"the host {hostname} with this key is not known in {file}")
+
+    return KnownHosts()
 
 
 def _tag(info: Mapping[str, Any]) -> str:

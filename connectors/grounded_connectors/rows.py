@@ -102,7 +102,7 @@ class RowShape:
 
     def _document(self, values: Values, key: str, snapshot: str) -> Document:
         name = key.removeprefix(self.prefix)
-        text, spans = self._rendered(values)
+        text, spans = self.rendered(values)
         if not text.strip():
             raise SourceError("The row holds no text.", fix="Choose other columns, or leave it out with a query.")
         if len(text) > MAX_ROW_CHARACTERS:
@@ -123,7 +123,7 @@ class RowShape:
             principals=_names(values[self.principals]) if self.principals else (),
         )
 
-    def _rendered(self, values: Values) -> tuple[str, list[tuple[str, Span]]]:
+    def rendered(self, values: Values) -> tuple[str, list[tuple[str, Span]]]:
         """The text, and what column each part of it comes from; no column where a template made the text."""
         if self.template:
             text = self._render(dict(values))

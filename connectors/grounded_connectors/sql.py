@@ -9,7 +9,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from grounded.errors import SourceError, SourceNotFoundError, SourceUnavailableError, UsageError
-from grounded.records import Change, Checkpoint, Failed, Listing
+from grounded.records import Change, Checkpoint, Document, Failed, Listing, Query
+from grounded_connectors import sql_queries
 from grounded_connectors.positions import packed, unpacked
 from grounded_connectors.rows import RowShape
 from grounded_connectors.sql_reading import Database
@@ -160,6 +161,19 @@ class SqlConnector:
                 yield Failed(key=key, uri=self.source, error=type(error).__name__, message=error.message, fix=error.fix)
         if self._reading.census:
             yield Listing(complete=not progress.problems, reason=" ".join(progress.problems[:5]))
+
+    def compute(self, name: str, query: Query, values: Mapping[str, str]) -> Document | None:
+        """The rows of an allowed query, a line each; None without rows.
+
+        Raises:
+            UsageError: It is not one SELECT.
+            SourceError: It failed, or its rows or its time exceed the limits.
+        """
+        return sql_queries.run(self._database, name, query, values)
+
+    def values(self, name: str, sql: str, *, seconds: float) -> list[str]:
+        """What the first column of a SELECT gives."""
+        return sql_queries.values_of(self._database, name, sql, seconds=seconds)
 
     def _table(self, table: str, progress: _Progress) -> Iterator[Change]:
         with self._database.reading(table) as connection:

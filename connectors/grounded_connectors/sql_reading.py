@@ -36,7 +36,9 @@ _DUCKDB_KEY = sa.text(
     "SELECT constraint_column_names FROM duckdb_constraints() "
     "WHERE table_name = :name AND schema_name = :schema AND constraint_type = 'PRIMARY KEY'"
 )
-_FORBIDDEN = {"42501", "28P01", "28000", "1044", "1045", "1142", "1143", "1698"}
+_FORBIDDEN = {"42501", "28P01", "28000", "1044", "1045", "1142", "1143", "1698", "1820", "1862", "4151"}
+_REFUSED = ("permission denied", "authentication failed", "not permitted to log in")
+"""What is said when a connection is refused, where the driver gives no code."""
 _MISSING = {"42P01", "3D000", "1049", "1146"}
 MESSAGE_CHARACTERS = 300
 
@@ -160,7 +162,7 @@ def typed(error: SQLAlchemyError, what: str) -> SourceError:
         return SourceError(f"{what} cannot be read: {_said(error)}")
     codes = {str(getattr(error.orig, "sqlstate", "")), str((error.orig.args or ("",))[0])}
     said = _said(error.orig)
-    if codes & _FORBIDDEN or "permission denied" in said.lower() or "authentication failed" in said.lower():
+    if codes & _FORBIDDEN or any(words in said.lower() for words in _REFUSED):
         return SourceAccessError(
             f"{what} may not be read: {said}", fix="Grant SELECT to this user, or use another one."
         )

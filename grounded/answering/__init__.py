@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grounded.answering.aggregates import needs_every_row
+from grounded.answering.declared import RowsGenerator, matches, same_value
 from grounded.answering.extractive import LABEL, ExtractiveGenerator
 from grounded.answering.outcomes import (
     after_checking,
@@ -25,6 +26,7 @@ __all__ = [
     "LABEL",
     "SUFFICIENCY_THRESHOLD",
     "ExtractiveGenerator",
+    "RowsGenerator",
     "Server",
     "Shown",
     "VisibleText",
@@ -36,7 +38,9 @@ __all__ = [
     "discover_servers",
     "explanation",
     "llm",
+    "matches",
     "needs_every_row",
+    "same_value",
     "sufficiency",
     "visible_text",
 ]

@@ -53,5 +53,6 @@ def needs_every_row(question: str, passages: Sequence[Passage], segments: Segmen
         return ""
     return (
         f"This question needs every row: {seen} of {every} rows of the tables it is about were found, and a count or "
-        "total over some of them would be wrong. Compute it where the table is, or ask about single rows."
+        "total over some of them would be wrong. Allow a query for it ([queries] in grounded.toml), or ask about "
+        "single rows."
     )

@@ -63,6 +63,7 @@ def prompting(
         "layout": layout or settings.layout,
         "spotlight": spotlight or settings.spotlight,
         "quarantine": settings.quarantine if quarantine is None else quarantine,
+        "queries": settings.queries,
     }
 
 

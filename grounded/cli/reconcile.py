@@ -8,9 +8,9 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.ingest import found
+from grounded.cli.declared import read_again
 from grounded.cli.pairs import pairs, several
-from grounded.records import Reconciliation, SourceDifference
+from grounded.records import Alike, Reconciliation, SourceDifference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,8 +25,15 @@ def register(app: typer.Typer) -> None:
 
 def reconcile(
     context: typer.Context,
-    sources: Annotated[list[str] | None, typer.Argument(help="Sources to compare with the ledger, too.")] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Sources to compare with the ledger, too; names of grounded.toml or URIs."),
+    ] = None,
+    declared: Annotated[bool, typer.Option("--declared", help="Compare all sources of grounded.toml.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what differs.")] = False,
+    alike: Annotated[
+        float | None, typer.Option(help="Show documents that share so much of their wording, such as 0.8.")
+    ] = None,
     option: Annotated[list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE for the connector.")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option("--metadata", "-m", help="As it was given to ingest: KEY=VALUE.")
@@ -39,16 +46,18 @@ def reconcile(
 ) -> None:
     """Compare sources, ledger and store, document by document and point by point.
 
-    Nothing is changed without --repair. Exit code 5 when anything differs that was not repaired.
+    What grounded.toml names is compared with its own metadata and principals. Nothing is changed without --repair.
+    Exit code 5 when anything differs that was not repaired.
     """
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
-    connectors = found(sources or [], several(option, "--option"))
+    connectors = read_again(output.settings, sources or [], several(option, "--option"), every=declared)
     with output.open_knowledge_base() as knowledge_base:
         result = knowledge_base.reconcile(
             *connectors,
             tenant=output.settings.tenant,
             repair=repair,
+            alike=alike,
             metadata=pairs(metadata, "--metadata"),
             principals=tuple(principal) if principal else None,
         )
@@ -72,11 +81,18 @@ def _shown(result: Reconciliation) -> RenderableType:
     ]
     for source in result.sources:
         lines += _source(source, done)
+    lines += [Text(f"Nearly the same: {_named(group)}", style="yellow") for group in result.alike[:KEYS_SHOWN]]
+    if len(result.alike) > KEYS_SHOWN:
+        lines.append(Text(f"… and {len(result.alike) - KEYS_SHOWN} more groups; --json lists all."))
     if result.agrees:
         lines.append(Text("Everything agrees.", style="green"))
     elif not result.repaired:
         lines.append(Text("They disagree; --repair puts right what can be.", style="bold red"))
     return Group(*lines)
+
+
+def _named(group: Alike) -> str:
+    return "; ".join(f"{each.key} ({each.source}, {each.share:.0%})" for each in group.documents[:KEYS_SHOWN])
 
 
 def _source(source: SourceDifference, done: str) -> list[RenderableType]:

@@ -8,7 +8,8 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.ingest import found, summary
+from grounded.cli.declared import read_again
+from grounded.cli.ingest import summary
 from grounded.cli.pairs import several
 
 
@@ -28,11 +29,13 @@ def retry(
 ) -> None:
     """Try again what could not be brought in: files, kept messages, and documents of the sources named.
 
+    Without names all sources of grounded.toml are read for their dead letters, with their own metadata and principals.
+
     Exit code 5 when something still cannot be.
     """
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
-    connectors = found(sources or [], several(option, "--option"))
+    connectors = read_again(output.settings, sources or [], several(option, "--option"), every=True)
     with output.open_knowledge_base() as knowledge_base:
         report = knowledge_base.retry(*connectors, tenant=output.settings.tenant)
         left = sum(each.dead_letters for each in knowledge_base.status().sources)

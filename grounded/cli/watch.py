@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grounded.cli import exits
+from grounded.cli import declared, exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from grounded.cli.output import Output
-    from grounded.settings import ProjectSettings, SourceSettings
     from grounded.watching import SourceState, Watch, Watched
 
 REFRESH_SECONDS = 0.5
@@ -54,7 +52,7 @@ def watch(
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
-    watched = chosen(output.settings, sources or [])
+    watched = declared.watched(output.settings, sources or [])
     with output.open_knowledge_base(create=True) as knowledge_base:
         if once:
             _read_once(output, knowledge_base, watched)
@@ -66,44 +64,6 @@ def watch(
     output.side.print(_table(live.states))
     if not all(state.ok for state in live.states):
         raise typer.Exit(exits.PARTIAL_INGEST)
-
-
-def chosen(settings: ProjectSettings, names: Sequence[str]) -> list[Watched]:
-    """The sources of ``grounded.toml``, or those that are named; a path or a URI names itself.
-
-    Raises:
-        UsageError: There is nothing to watch, or no source of that name.
-    """
-    from grounded.connecting import connector
-    from grounded.watching import Watched
-
-    if not names and not settings.sources:
-        raise UsageError(
-            "grounded.toml names no sources.", fix='Add a table: [sources.docs] with uri = "docs/", or name a URI.'
-        )
-    found = []
-    for name in names or settings.sources:
-        if name in settings.sources:
-            found.append(_watched(name, settings.sources[name], settings.tenant))
-        elif "://" in name or os.path.exists(name):
-            found.append(Watched(connector(name), name=name, arguments={"tenant": settings.tenant}))
-        else:
-            raise UnknownNameError("source", name, tuple(settings.sources), fix="Name one of grounded.toml, or a URI.")
-    return found
-
-
-def _watched(name: str, source: SourceSettings, tenant: str) -> Watched:
-    from grounded.connecting import connector
-    from grounded.watching import EVERY_SECONDS, Polled, Watched
-
-    uri = f"watch://{source.uri}" if source.is_path and source.live else source.uri
-    made: Any = connector(uri, **source.options)
-    scheduled = source.every is not None or source.at is not None
-    if source.live is False or (source.live is None and scheduled):
-        made = Polled(made)
-    return Watched(
-        made, name=name, every=source.every or EVERY_SECONDS, at=source.at, arguments=source.arguments(tenant)
-    )
 
 
 def _read_once(output: Output, knowledge_base: Any, watched: Sequence[Watched]) -> None:

@@ -81,10 +81,19 @@ from grounded.records.filters import (
 )
 from grounded.records.force import out_of_force, superseded
 from grounded.records.gates import Gate, GateCheck, Manifest
-from grounded.records.keeping import ErasedDocument, Erasure, Pruning, Reconciliation, SourceDifference
+from grounded.records.keeping import (
+    Alike,
+    AlikeDocument,
+    ErasedDocument,
+    Erasure,
+    Pruning,
+    Reconciliation,
+    SourceDifference,
+)
 from grounded.records.locators import Locator, Segment, locate, place_of, places
 from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RestoreReport
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
+from grounded.records.queries import Query
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
 from grounded.records.verdicts import (
     Citation,
@@ -108,6 +117,8 @@ __all__ = [
     "SCHEMA",
     "SYSTEM_KEYS",
     "Absent",
+    "Alike",
+    "AlikeDocument",
     "AllOf",
     "Answer",
     "AnswerRecord",
@@ -178,6 +189,7 @@ __all__ = [
     "Prompt",
     "PromptWarning",
     "Pruning",
+    "Query",
     "RawDocument",
     "Reconciliation",
     "Record",

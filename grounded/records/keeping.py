@@ -38,6 +38,25 @@ class SourceDifference(Record):
         return not (self.missing or self.changed or self.gone or self.unreadable or self.unlisted)
 
 
+class AlikeDocument(Record):
+    """One of several documents that say nearly the same.
+
+    Attributes:
+        share: Largest share of its runs of words that it has in common with another one of them, in (0, 1].
+    """
+
+    source: str
+    key: str
+    document_id: str
+    share: float = Field(gt=0.0, le=1.0)
+
+
+class Alike(Record):
+    """Live documents that say nearly the same, in the order of their ids."""
+
+    documents: tuple[AlikeDocument, ...] = Field(min_length=2)
+
+
 class Reconciliation(Record):
     """Source, ledger and store compared, document by document and point by point.
 
@@ -49,6 +68,7 @@ class Reconciliation(Record):
         points_orphaned: Points without a live chunk.
         payloads_wrong: Points whose tenant, source, principals or metadata are not the ledger's.
         dead_letters: Documents that could not be brought in since they last could.
+        alike: Groups of documents that say nearly the same, when that was asked for; no difference.
         repaired: Whether the differences found were put right; compare again to be sure.
     """
 
@@ -60,6 +80,7 @@ class Reconciliation(Record):
     payloads_wrong: int = Field(default=0, ge=0)
     sources: tuple[SourceDifference, ...] = ()
     dead_letters: int = Field(default=0, ge=0)
+    alike: tuple[Alike, ...] = ()
     repaired: bool = False
     seconds: float = Field(default=0.0, ge=0)
 

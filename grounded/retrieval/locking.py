@@ -47,12 +47,16 @@ class FileLock:
 
     The file stays behind, because removing it would let two processes lock two files of one name.
 
+    Args:
+        path: The file; made when it is not there.
+        instead: How several processes can share what it stands for, for the message.
+
     Raises:
         KnowledgeBaseLockedError: Somebody holds it, this process included; ``pid`` names the holder.
         StoreError: The file cannot be opened or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, instead: str = "keep the vectors in a Qdrant server to share them") -> None:
         self._path = path
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -62,7 +66,7 @@ class FileLock:
             _lock(descriptor)
         except OSError as error:
             os.close(descriptor)
-            raise (_held(path) if error.errno in _HELD else _unusable(path, error)) from error
+            raise (_held(path, instead) if error.errno in _HELD else _unusable(path, error)) from error
         self._descriptor = descriptor
         self._pid = os.getpid()
         # A holder that is forgotten without a release must not lock the folder for the rest of the process.
@@ -95,7 +99,7 @@ def _unusable(path: Path, error: OSError) -> StoreError:
     )
 
 
-def _held(path: Path) -> KnowledgeBaseLockedError:
+def _held(path: Path, instead: str) -> KnowledgeBaseLockedError:
     pid = _holder(path)
     who = f"process {pid}" if pid is not None else "another process"
     if pid == os.getpid():
@@ -103,7 +107,7 @@ def _held(path: Path) -> KnowledgeBaseLockedError:
     return KnowledgeBaseLockedError(
         f"{path.parent} is held by {who}.",
         pid=pid,
-        fix="Close it there, wait for it to end, or keep the vectors in a Qdrant server to share them.",
+        fix=f"Close it there, wait for it to end, or {instead}.",
     )
 
 

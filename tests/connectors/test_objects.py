@@ -1,4 +1,4 @@
-"""Object stores: S3 by a moto server, Azure Blob by Azurite, and local files."""
+"""Object stores: S3 by a moto server, Azure Blob by Azurite, Google's by an emulator; an SFTP server; local files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from grounded.errors import SourceError, SourceNotFoundError, SourceUnavailableError
+from grounded.errors import SourceAccessError, SourceError, SourceNotFoundError, SourceUnavailableError
 from grounded.protocols import Connector
 from grounded.records import Change, Failed, Listing, Offer, Upsert
 from grounded.testing.connectors import ConnectorContract
 from grounded_connectors.objects import ObjectsConnector
+from tests.connectors.object_servers import SftpServer, google
 from tests.ingestion.support import Base
 from tests.servers import free_port, wait_for
 
@@ -132,6 +133,12 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             server.kill()
 
 
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[dict[str, Any]]:
+    with google() as settings:
+        yield settings
+
+
 def _azurite(port: int) -> str:
     # The account and key that every Azurite has; they open nothing else.
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -153,7 +160,7 @@ def _filled(scheme: str, settings: dict[str, Any]) -> Callable[[str, str | None]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "scheme"), [("s3", "s3"), ("azure", "az")])
+@pytest.mark.parametrize(("kind", "scheme"), [("s3", "s3"), ("azure", "az"), ("gcs", "gs")])
 def test_a_real_store(kind: str, scheme: str, request: pytest.FixtureRequest, base: Base) -> None:
     settings = request.getfixturevalue(kind)
     put = _filled(scheme, settings)
@@ -174,6 +181,78 @@ def test_a_real_store(kind: str, scheme: str, request: pytest.FixtureRequest, ba
     assert base.sync(connector()).documents_retired == 1
     with pytest.raises(SourceError):
         connector("shop/nowhere").check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "root",
+    [
+        "abfs://forms/docs",
+        "abfss://forms@devstoreaccount1.dfs.core.windows.net/docs",
+        "abfss://forms@onelake.dfs.fabric.microsoft.com/docs",
+    ],
+)
+def test_every_form_of_an_azure_address(root: str, azure: dict[str, Any], base: Base) -> None:
+    """The emulator stands for all of them; what OneLake itself answers is not tested."""
+    import fsspec
+
+    files = fsspec.filesystem("az", skip_instance_cache=True, **azure)
+    if not files.exists("forms"):
+        files.mkdir("forms")
+    files.pipe("forms/docs/sub/a.md", b"Content.")
+    connector = ObjectsConnector(root, settings=azure)
+    connector.check()
+    assert base.sync(connector).documents_added == 1
+    assert [passage.uri for passage in base.passages()] == [f"{root}/sub/a.md"]
+    assert connector.covers(f"{root}/sub/a.md")
+    assert base.sync(connector).documents_unchanged == 1
+
+
+@pytest.fixture
+def sftp(folder: Path) -> Iterator[SftpServer]:
+    pytest.importorskip("paramiko", reason="paramiko is not installed")
+    server = SftpServer(folder.parent)
+    yield server
+    server.close()
+
+
+def over_ssh(server: SftpServer, tmp_path: Path, path: str = "bucket", **settings: Any) -> ObjectsConnector:
+    known = {"known_hosts": str(server.known_hosts(tmp_path / "known_hosts")), "look_for_keys": False}
+    uri = f"sftp://reader:hidden@127.0.0.1:{server.port}/{path}"
+    return ObjectsConnector(uri, settings={**known, "allow_agent": False, **settings})
+
+
+def test_a_folder_over_ssh(sftp: SftpServer, folder: Path, tmp_path: Path, base: Base) -> None:
+    connector = over_ssh(sftp, tmp_path, "bucket/**/*.md")
+    connector.check()
+    assert connector.source == f"sftp://127.0.0.1:{sftp.port}"
+    assert base.sync(connector).documents_added == 2
+    assert base.sync(connector).documents_unchanged == 2
+    (folder / "a.md").write_text("Something else.")
+    os.utime(folder / "a.md", (2_000_000_000, 2_000_000_000))
+    report = base.sync(connector)
+    assert (report.documents_updated, report.documents_unchanged, report.ok) == (1, 1, True)
+    (folder / "sub" / "b.md").unlink()
+    assert base.sync(connector).documents_retired == 1
+    with pytest.raises(SourceNotFoundError):
+        over_ssh(sftp, tmp_path, "bucket/nowhere").check()
+
+
+def test_credentials_that_expire_are_typed_and_lose_nothing(sftp: SftpServer, tmp_path: Path, base: Base) -> None:
+    assert base.sync(over_ssh(sftp, tmp_path)).documents_added == 3
+    sftp.refuses = True
+    with pytest.raises(SourceAccessError) as caught:
+        base.sync(over_ssh(sftp, tmp_path))
+    assert "hidden" not in str(caught.value)
+    assert base.ledger.totals()[0] == 3
+    sftp.refuses = False
+    assert base.sync(over_ssh(sftp, tmp_path)).documents_unchanged == 3
+
+
+def test_an_unknown_host_is_not_told_the_password(sftp: SftpServer, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(SourceAccessError, match="known"):
+        over_ssh(sftp, tmp_path, known_hosts=str(tmp_path / "empty")).check()
 
 
 def test_an_unreachable_store_is_typed() -> None:

@@ -1,7 +1,8 @@
-"""The SQL connector on real PostgreSQL, MariaDB and DuckDB."""
+"""The SQL connector on real PostgreSQL, MariaDB and DuckDB, and on SQL Server where there is one."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,17 +37,24 @@ class Server:
             connection.exec_driver_sql(statement.replace("TABLE_NAME", self.table))
 
 
-@pytest.fixture(params=["postgresql", "mariadb", "duckdb"])
+@pytest.fixture(params=["postgresql", "mariadb", "duckdb", "mssql"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     if request.param == "duckdb":
         pytest.importorskip("duckdb_engine", reason="DuckDB is not installed")
         uri = f"duckdb:///{tmp_path}/shop.duckdb"
         made = Server(uri, uri)
+    elif request.param == "mssql":
+        # No package carries a server. GROUNDED_MSSQL is a URL such as mssql://user@host/database?driver=ODBC+Driver+18...
+        uri = os.environ.get("GROUNDED_MSSQL", "")
+        if not uri:
+            pytest.skip("needs a SQL Server: name one with GROUNDED_MSSQL")
+        made = Server(uri, uri.replace("mssql", "mssql+pyodbc", 1))
     else:
         uri = request.getfixturevalue(request.param)
         driver = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql"}[request.param]
         made = Server(uri, uri.replace(request.param, driver, 1))
-    made.run(f"CREATE TABLE TABLE_NAME ({COLUMNS})")
+    columns = COLUMNS.replace("TIMESTAMP", "DATETIME2(0)") if request.param == "mssql" else COLUMNS
+    made.run(f"CREATE TABLE TABLE_NAME ({columns})")
     made.run("INSERT INTO TABLE_NAME VALUES (1, 'Kettle', 49.90, '2026-01-01 08:00:00'), (2, 'Mug', 7, '2026-01-02')")
     yield made
     made.run("DROP TABLE IF EXISTS TABLE_NAME")

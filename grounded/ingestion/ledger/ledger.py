@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any, Self
 
 from sqlalchemy import Engine, select
 
-from grounded.errors import LedgerError, UnknownNameError
+from grounded.errors import LedgerError
 from grounded.ingestion.ledger import journal, reads, writes
 from grounded.ingestion.ledger.engine import connect, reading, shown, writing
 from grounded.ingestion.ledger.leasing import Leases, check, holders, is_newest, opening
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import meta, runs
-from grounded.ingestion.ledger.text import TextCache
+from grounded.ingestion.ledger.reader import Reader
+from grounded.ingestion.ledger.schema import runs
 from grounded.ingestion.ledger.upkeep import Upkeep
 from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
 from grounded.records import (
@@ -25,26 +25,24 @@ from grounded.records import (
     Failure,
     IngestReport,
     KeyKind,
-    Passage,
-    Segment,
     SourceStatus,
     Upsert,
-    Viewer,
 )
 
 
-class Ledger:
+class Ledger(Reader):
     """Documents, versions, occurrences and bookkeeping in one database. Thread-safe; one writer at a time.
 
     Every method raises ``LedgerError`` when the database fails.
     """
 
     def __init__(self, engine: Engine, *, read_only: bool) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._read_only = read_only
-        self._texts = TextCache()
         self._leases = Leases(engine)
         self._commits = threading.RLock()
+        self.when_closed: Callable[[], None] | None = None
+        """Lets go of what keeps other processes away."""
 
     @classmethod
     def open(cls, url: str | Path, *, read_only: bool = False, create: bool = True) -> Self:
@@ -78,6 +76,8 @@ class Ledger:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        if self.when_closed is not None:
+            self.when_closed()
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +143,6 @@ class Ledger:
 
     def forget_texts(self) -> None:
         """Let go of canonical text kept in memory."""
-        self._texts = TextCache()
 
     # What sync needs -------------------------------------------------------------------------------------------
 
@@ -258,94 +257,6 @@ class Ledger:
         with reading(self._engine) as connection:
             return reads.stored(connection, self._texts, chunk_ids)
 
-    # What readers need -----------------------------------------------------------------------------------------
-
-    def passages(self, chunk_ids: Sequence[str], viewer: Viewer) -> dict[str, list[Passage]]:
-        """Live occurrences of chunks that ``viewer`` may see on ``viewer.on``, text sliced from canonical text.
-
-        In the order of ``chunk_ids``; chunks that are not live or not visible are left out.
-        """
-        with reading(self._engine) as connection:
-            return reads.passages(connection, self._texts, chunk_ids, viewer)
-
-    def neighbours(
-        self, document_id: str, version: str, ordinal: int, distance: int = 1, *, viewer: Viewer
-    ) -> list[Passage]:
-        """Up to ``distance`` passages before and after a position, without the position itself, in order."""
-        with reading(self._engine) as connection:
-            place = (document_id, version, ordinal)
-            return reads.neighbours(connection, self._texts, place, distance, viewer)
-
-    def around(self, passage: Passage, viewer: Viewer, distance: int = 1) -> list[Passage]:
-        """The neighbours of a passage that came from this ledger; empty for any other."""
-        if passage.document_id is None or passage.version is None:
-            return []
-        with reading(self._engine) as connection:
-            found = reads.ordinals(connection, passage.document_id, passage.version, passage.id)
-            if not found:
-                return []
-            place = (passage.document_id, passage.version, found[0])
-            return reads.neighbours(connection, self._texts, place, distance, viewer)
-
-    def document(self, document_id: str, version: str | None = None) -> str:
-        """The canonical text of a version, superseded ones too; of the live one when none is named.
-
-        It asks no viewer: call ``visible`` first on behalf of somebody.
-
-        Raises:
-            UnknownNameError: There is no such document or version.
-        """
-        with reading(self._engine) as connection:
-            row = _found(reads.version_of(connection, document_id, version), document_id, version)
-            return self._texts.read(connection, [(row.id, 0, row.characters)])[0]
-
-    def slice_text(self, document_id: str, version: str, start: int, end: int) -> str:
-        """Code points ``[start, end)`` of a version's canonical text; as for ``document``, no viewer is asked.
-
-        Raises:
-            UnknownNameError: There is no such document or version.
-        """
-        with reading(self._engine) as connection:
-            row = _found(reads.version_of(connection, document_id, version), document_id, version)
-            place = (row.id, min(start, row.characters), min(end, row.characters))
-            return self._texts.read(connection, [place])[0]
-
-    def segments(self, document_id: str, version: str | None = None) -> tuple[Segment, ...]:
-        """Places in the origin of a version, sorted; of the live one when none is named.
-
-        Raises:
-            UnknownNameError: There is no such document or version.
-        """
-        with reading(self._engine) as connection:
-            row = _found(reads.version_of(connection, document_id, version), document_id, version)
-            return reads.segments_of(row)
-
-    def visible(self, document_ids: Sequence[str], viewer: Viewer) -> set[str]:
-        """Those of the documents that are live and that ``viewer`` may see on ``viewer.on``."""
-        with reading(self._engine) as connection:
-            return reads.visible(connection, document_ids, viewer)
-
-    def live_since(self, document_ids: Sequence[str]) -> dict[str, datetime]:
-        """When the live version of each document became live, UTC."""
-        with reading(self._engine) as connection:
-            return reads.live_since(connection, document_ids)
-
-    def watermark(self, document_ids: Sequence[str]) -> datetime | None:
-        """The earliest watermark of the live sources these documents come from, UTC; None without any."""
-        with reading(self._engine) as connection:
-            return journal.watermark(connection, document_ids)
-
-    def restricted(self) -> bool:
-        """Whether any live document has principals."""
-        with reading(self._engine) as connection:
-            return reads.any_restricted(connection)
-
-    @property
-    def revision(self) -> int:
-        """Grows with every transaction that changes what is live: equal before and after means nothing changed."""
-        with reading(self._engine) as connection:
-            return int(connection.execute(select(meta.c.revision)).scalar_one())
-
     # Numbers and records ---------------------------------------------------------------------------------------
 
     def totals(self) -> tuple[int, int]:
@@ -392,9 +303,3 @@ class Ledger:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _found(row: reads.VersionRow | None, document_id: str, version: str | None) -> reads.VersionRow:
-    if row is None:
-        raise UnknownNameError("document", f"{document_id} {version or ''}".strip())
-    return row
