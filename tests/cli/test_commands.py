@@ -39,7 +39,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     done = run("ingest", handbook(), "--json", folder=folder)
     assert done.returncode == exits.OK, done.stderr
-    assert IngestReport.from_json(done.stdout).documents_added == 6
+    assert IngestReport.from_json(done.stdout).documents_added == 7
     return folder
 
 
@@ -191,7 +191,7 @@ def test_demo_shows_the_catch_the_answers_and_the_refusal(tmp_path: Path) -> Non
 def test_demo_speaks_json(tmp_path: Path) -> None:
     document = json.loads(run("demo", "--json", folder=tmp_path).stdout)
     assert document["schema"] == 1
-    assert IngestReport.from_dict(document["ingest"]).documents_added == 6
+    assert IngestReport.from_dict(document["ingest"]).documents_added == 7
     assert Report.from_dict(document["catch"]).contradicted
     assert len([Answer.from_dict(each) for each in document["answers"]]) == 6
 
