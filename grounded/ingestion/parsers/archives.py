@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 
 from grounded.errors import EncryptedDocumentError, LimitExceededError, ParseError
 from grounded.ingestion.parsers.source import Limits
 
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    OSError,
+    EOFError,
+    ValueError,
+)
+"""What the archive libraries raise on damage."""
 INDEX_BYTES = 1_000_000
 """The member that names the document's type is read up to this size."""
 
@@ -102,7 +115,7 @@ def open_archive(content: bytes) -> zipfile.ZipFile:
     """
     try:
         return zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+    except DAMAGE as error:
         raise ParseError(
             f"The document is a damaged or cut-off archive: {error}.", fix="Copy or save it again."
         ) from error
@@ -112,7 +125,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         with archive.open(name) as member:
             return member.read(INDEX_BYTES)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError) as error:
+    except DAMAGE as error:
         raise ParseError(f"The document's {name!r} cannot be unpacked: {error}.", fix="Save it again.") from error
     except RuntimeError as error:  # what zipfile raises when a password is needed
         raise EncryptedDocumentError("The document is encrypted.", fix="Save it without protection.") from error

@@ -15,7 +15,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import IO, Protocol
 
 from grounded.errors import EncryptedDocumentError, LimitExceededError, ParseError
-from grounded.ingestion.parsers.archives import COMPRESSED, is_tar, open_archive
+from grounded.ingestion.parsers.archives import COMPRESSED, DAMAGE, is_tar, open_archive
 from grounded.ingestion.parsers.building import TextBuilder
 from grounded.ingestion.parsers.children import Children
 from grounded.ingestion.parsers.source import Limits, Source
@@ -23,7 +23,6 @@ from grounded.records import Parsed
 
 _STEP = 1 << 16
 _LZMA_MEMORY = 200_000_000
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, EOFError, ValueError)
 # What systems put into archives beside what people do.
 _LITTER = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"})
 
@@ -100,7 +99,7 @@ def _add_tar(builder: TextBuilder, children: Children, content: bytes) -> None:
             for info in archive:
                 if info.isreg() and _is_wanted(info.name):
                     children.add(info.name, partial(_untarred, archive, info, children))
-    except (tarfile.TarError, *_DAMAGE) as error:
+    except (tarfile.TarError, *DAMAGE) as error:
         if isinstance(error, ParseError):
             raise
         builder.warnings.append(f"the archive is damaged or cut off: {error}")
@@ -125,7 +124,7 @@ def _reading() -> Iterator[None]:
         yield
     except ParseError:
         raise
-    except (tarfile.TarError, *_DAMAGE) as error:
+    except (tarfile.TarError, *DAMAGE) as error:
         raise ParseError(f"It cannot be unpacked: {error}.", fix="Copy or save the archive again.") from error
     except RuntimeError as error:  # what zipfile raises when a password is needed
         raise EncryptedDocumentError("It is encrypted.", fix="Save it without protection.") from error
@@ -141,9 +140,14 @@ def _bounded(member: IO[bytes], children: Children) -> bytes:
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
-    needs_input: bool
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    @property
+    def needs_input(self) -> bool: ...
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
@@ -200,7 +204,7 @@ def _decompressed(content: bytes, kind: str, limits: Limits) -> bytes:
             at -= len(worker.unused_data)
             if not content.startswith(mark, at):
                 return b"".join(made)
-    except (*_DAMAGE, MemoryError) as error:
+    except (*DAMAGE, MemoryError) as error:
         if isinstance(error, ParseError):
             raise
         raise ParseError(f"The {kind} file is damaged: {error}.", fix="Copy or save it again.") from error

@@ -94,7 +94,7 @@ def _add_attachments(builder: TextBuilder, storages: list[Storage], source: Sour
         if embedded is not None:
             children.add_parsed(name, partial(_read, embedded, below, 24))
         else:
-            children.add(name, partial(properties.bytes, _DATA))
+            children.add(name, partial(properties.binary, _DATA))
     children.end()
 
 
@@ -117,9 +117,9 @@ class _Properties:
 
     def has(self, tag: str) -> bool:
         """Whether there is such a binary property."""
-        return bool(self.bytes(tag))
+        return bool(self.binary(tag))
 
-    def bytes(self, tag: str) -> bytes:
+    def binary(self, tag: str) -> bytes:
         """A binary property; empty when there is none."""
         return self._streams.get(f"__SUBSTG1.0_{tag}0102", b"")
 
@@ -132,7 +132,7 @@ class _Properties:
 
     def html(self) -> str:
         """The body as HTML."""
-        return self.text(_HTML) or self._decoded(self.bytes(_HTML))
+        return self.text(_HTML) or self._decoded(self.binary(_HTML))
 
     def sender(self) -> str:
         """Name and address of whoever sent it."""

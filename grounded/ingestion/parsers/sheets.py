@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import python_calamine
 
 from grounded.errors import EncryptedDocumentError, ParseError
+from grounded.ingestion.parsers.archives import DAMAGE, open_archive
 from grounded.ingestion.parsers.building import TextBuilder
 from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
@@ -97,7 +98,7 @@ def _formulas_without_value(content: bytes) -> int:
     if not content.startswith(b"PK"):
         return 0
     missing = 0
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with suppress(ParseError, *DAMAGE), open_archive(content) as archive:  # its rows were read all the same
         for info in archive.infolist():
             if _SHEET.match(info.filename) and info.file_size <= _FORMULA_BYTES:
                 missing += len(_NO_VALUE.findall(archive.read(info)))

@@ -130,7 +130,7 @@ def compound(tree: Tree) -> bytes:
 
     def folder(below: Tree) -> int:
         following = 0xFFFFFFFF
-        for name, value in reversed(below.items()):
+        for name, value in reversed(list(below.items())):
             if isinstance(value, bytes):
                 following = add(name, 2, following, 0xFFFFFFFF, place(value), len(value))
             else:

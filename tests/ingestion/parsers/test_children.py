@@ -20,7 +20,7 @@ from grounded.errors import (
 from grounded.ingestion.parsers import Limits
 from grounded.records import locate
 
-from .making import archive, mail, outlook, outlook_text, outlook_tree, pdf, places, read, tar, workbook
+from .making import Tree, archive, mail, outlook, outlook_text, outlook_tree, pdf, places, read, tar, workbook
 from .test_properties import check
 
 BEES = b"Bees make honey."
@@ -186,6 +186,15 @@ def test_an_archive_of_which_nothing_can_be_read_says_why() -> None:
         read(archive({"folder/": b""}), "a.zip")
 
 
+def test_a_directory_that_points_nowhere_is_typed() -> None:
+    content = bytearray(workbook({"A": [["x"]]}))
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 16 : end + 20] = b"\xff\xff\xff\x00"  # where the directory begins
+    for name in ("a.xlsx", "a.zip"):
+        with pytest.raises(ParseError, match=r"archive|unpacked"):
+            read(bytes(content), name)
+
+
 def test_encrypted_and_damaged_members_are_named() -> None:
     content = bytearray(archive({"secret.txt": BEES, "bees.txt": BEES}))
     with zipfile.ZipFile(io.BytesIO(content)) as made:
@@ -201,9 +210,10 @@ def test_encrypted_and_damaged_members_are_named() -> None:
 
 
 def test_an_outlook_message_with_attachments_and_an_embedded_message() -> None:
-    file = {"__properties_version1.0": bytes(8), "__substg1.0_37010102": BEES}
+    file: dict[str, Tree | bytes] = {"__properties_version1.0": bytes(8), "__substg1.0_37010102": BEES}
     file.update([outlook_text("3707", "bees.txt")])
-    older = {"__properties_version1.0": bytes(8), "__substg1.0_3701000D": outlook_tree("Older", "Before.", 24)}
+    older: dict[str, Tree | bytes] = {"__properties_version1.0": bytes(8)}
+    older["__substg1.0_3701000D"] = outlook_tree("Older", "Before.", 24)
     older.update([outlook_text("3001", "Older")])
     content = outlook("Offer", "Hello.", **{"__attach_version1.0_#00": file, "__attach_version1.0_#01": older})
     parsed = read(content, "a.msg")
