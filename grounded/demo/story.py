@@ -35,7 +35,7 @@ QUESTIONS = (
 UNANSWERABLE = "Who is the chief executive of the company?"
 LAYOUT = (
     "When does the repair café take place?",
-    "What is wrong with the Toaster T3?",
+    "Why is the Toaster T3 recalled?",
 )
 """Answered by a page in two columns, and by a scanned one."""
 VERSIONS = "How long is the warranty on a kettle?"

@@ -19,7 +19,16 @@ from reportlab.lib.pagesizes import A5
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Frame, PageBreak, PageTemplate, Paragraph, SimpleDocTemplate, Spacer
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Frame,
+    FrameBreak,
+    PageBreak,
+    PageTemplate,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+)
 
 MANUAL = [
     [
@@ -99,7 +108,8 @@ def newsletter(path: Path) -> None:
     frames = [Frame(left, 36, column, height - 72, 0, 0, 0, 0) for left in (36, 48 + column)]
     document = BaseDocTemplate(str(path), pagesize=A5, title="Spring newsletter 2026", invariant=1)
     document.addPageTemplates(PageTemplate(frames=frames))
-    document.build([Paragraph(text, styles[style]) for part in NEWSLETTER for style, text in part])
+    columns = [[Paragraph(text, styles[style]) for style, text in part] for part in NEWSLETTER]
+    document.build([*columns[0], FrameBreak(), *columns[1]])
 
 
 def notice(path: Path) -> None:

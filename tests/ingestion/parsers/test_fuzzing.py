@@ -96,6 +96,7 @@ def _cases() -> Iterator[object]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(max(600, 3 * TIMES))
 @pytest.mark.parametrize("extension", tuple(_cases()))
 def test_mutated_files_give_text_or_a_typed_error(extension: str) -> None:
     times = TIMES if "GROUNDED_FUZZ" in os.environ else TIMES // SLOW.get(extension, 1)
