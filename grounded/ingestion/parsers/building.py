@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from grounded.errors import LimitExceededError
+from grounded.errors import LimitExceededError, ParseError
 from grounded.ingestion.parsers.source import Limits
 from grounded.records import Locator, Parsed, Segment, Span
 
@@ -139,6 +139,12 @@ def _clean(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(scrub(item) for item in value)
     return value
+
+
+def damaged(what: str, error: Exception) -> ParseError:
+    """The error for a document that its library refuses; ``what`` names the kind of document."""
+    detail = " ".join(str(error).split())[:200]
+    return ParseError(f"The {what} is damaged: {detail or type(error).__name__}.", fix="Open and save it again.")
 
 
 def too_deep() -> LimitExceededError:

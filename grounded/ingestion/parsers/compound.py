@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from grounded.errors import LimitExceededError, ParseError
+from grounded.errors import ParseError
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _END = 0xFFFFFFFA
@@ -34,8 +34,7 @@ def read_compound(content: bytes) -> Storage:
     """The root of a compound file, everything below it read.
 
     Raises:
-        ParseError: It is damaged or cut off.
-        LimitExceededError: It holds more than it could: its parts overlap.
+        ParseError: It is damaged or cut off, or holds more than it could: its parts overlap.
     """
     try:
         return _Compound(content).root()
@@ -68,7 +67,7 @@ class _Compound:
             if number >= _END or number in seen or number * _ENTRY + _ENTRY > len(self._entries):
                 continue
             if len(seen) >= _ENTRIES or depth > _DEPTH:
-                raise LimitExceededError("The document has too many or too deeply nested parts.", fix="Save it again.")
+                raise _damaged("it has too many or too deeply nested parts")
             seen.add(number)
             entry = self._entries[number * _ENTRY : (number + 1) * _ENTRY]
             length, kind = struct.unpack_from("<HB", entry, 64)
@@ -123,7 +122,7 @@ class _Compound:
         """No honest file gives out much more than it holds; chains that share sectors could go on for ever."""
         self._budget -= size
         if self._budget < 0:
-            raise LimitExceededError("The document's parts overlap.", fix="Open and save it again.")
+            raise _damaged("its parts overlap")
 
 
 def _links(start: int, table: Mapping[int, int] | tuple[int, ...]) -> Iterator[int]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pptx
 from lxml import etree
+from pptx.exc import PythonPptxError
 
-from grounded.ingestion.parsers.building import TextBuilder, real_title
+from grounded.ingestion.parsers.building import TextBuilder, damaged, real_title
 from grounded.ingestion.parsers.markup import safe_parser
 from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
@@ -22,8 +23,16 @@ def parse(source: Source) -> Parsed:
     Hidden slides are read too, with a warning.
 
     Raises:
+        ParseError: It is damaged.
         LimitExceededError: The text is too long.
     """
+    try:
+        return _read(source)
+    except PythonPptxError as error:
+        raise damaged("presentation", error) from error
+
+
+def _read(source: Source) -> Parsed:
     presentation = pptx.Presentation(io.BytesIO(source.content))
     builder = TextBuilder(source.limits)
     reader = _Reader(builder)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import docx
 from docx.document import Document as WordDocument
+from docx.exceptions import PythonDocxError
+from docx.opc.exceptions import OpcError
 from lxml import etree
 
-from grounded.ingestion.parsers.building import TextBuilder, real_title
+from grounded.ingestion.parsers.building import TextBuilder, damaged, real_title
 from grounded.ingestion.parsers.markup import safe_parser
 from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
@@ -36,8 +38,16 @@ def parse(source: Source) -> Parsed:
     Tracked changes are read with insertions and without deletions, and a warning counts them.
 
     Raises:
+        ParseError: It is damaged.
         LimitExceededError: The text is too long.
     """
+    try:
+        return _read(source)
+    except (PythonDocxError, OpcError) as error:
+        raise damaged("document", error) from error
+
+
+def _read(source: Source) -> Parsed:
     document = docx.Document(io.BytesIO(source.content))
     reader = _Reader(document, TextBuilder(source.limits))
     reader.blocks(document.element.body)

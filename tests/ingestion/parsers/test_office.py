@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import re
+import zipfile
 from datetime import date
 
 import docx
@@ -216,3 +218,13 @@ def test_opendocument_slides() -> None:
         ("Drawn", {"number": 2}),
     ]
     assert [fields["path"] for _, fields in places(parsed, "heading")] == [("Plan",)]
+
+
+@pytest.mark.parametrize(("content", "name"), [(word([("p", "Hi")]), "a.docx"), (slides([("a", "b", "")]), "a.pptx")])
+def test_what_the_library_refuses_is_damage_and_the_process_lives(content: bytes, name: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for part in old.namelist():
+            new.writestr(part, re.sub(rb"(<Override [^>]*)ContentType=", rb"\1Kontent=", old.read(part)))
+    with pytest.raises(ParseError, match="damaged"):
+        read(buffer.getvalue(), name)
