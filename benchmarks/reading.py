@@ -1,6 +1,7 @@
 """Reading order and rows of tables on labelled pages, against other readers; pages per CPU second.
 
     python benchmarks/reading.py [--peers pypdfium2,pdfplumber,unstructured] [--verbose] [--shift 1]
+    python benchmarks/reading.py --files FOLDER
 
 Order: the share of a page's words that stand in the right order (longest increasing run of their places, by the
 words there are). Rows: the share of table rows whose cells stand together on one line, in order, with no other cell.
@@ -15,6 +16,7 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 from reading_pages import Labelled, labelled_set
 from reportlab.pdfgen.canvas import Canvas
@@ -131,7 +133,11 @@ def main() -> None:
     parser.add_argument("--peers", default="pypdfium2,pdfplumber,pdfplumber with tables,unstructured")
     parser.add_argument("--shift", type=int, default=0, help="Other pages of the same kinds.")
     parser.add_argument("--verbose", action="store_true", help="Name the pages that are not right.")
+    parser.add_argument("--files", type=Path, help="Only read every file of a folder and count what comes of it.")
     options = parser.parse_args()
+    if options.files:
+        outcomes(options.files)
+        return
     pages = labelled_set(options.shift)
     print(f"{len(pages)} labelled documents, {sum(len(p.rows) for p in pages)} table rows")
     names = ["grounded", *(name for name in options.peers.split(",") if name)]
@@ -146,6 +152,23 @@ def main() -> None:
     for name in ("grounded", "pypdfium2"):
         best = min(_cpu_seconds(READERS[name], plain) for _ in range(3))
         print(f"{name}: {300 / best:.0f} pages of plain text per CPU second")
+
+
+def outcomes(folder: Path) -> None:
+    """What comes of every file below a folder: text, or which error."""
+    from grounded.errors import GroundedError
+    from grounded.ingestion.parsers import parse
+    from grounded.records import RawDocument
+
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        try:
+            parse(RawDocument(key="file", content=path.read_bytes(), name=path.name))
+            found["text"].append(path.name)
+        except GroundedError as error:
+            found[type(error).__name__].append(path.name)
+    for kind, names in sorted(found.items(), key=lambda item: -len(item[1])):
+        print(f"{kind}: {len(names)}" + ("" if kind == "text" else f" ({', '.join(names)})"))
 
 
 def report(name: str, read: Reader, pages: list[Labelled], *, verbose: bool) -> None:

@@ -9,10 +9,12 @@ from urllib.request import url2pathname
 
 from grounded.errors import GroundedError, ParseError
 from grounded.ingestion.parsers import parse
+from grounded.ingestion.parsers.children import open_member
 from grounded.ingestion.parsers.source import Source
 from grounded.ingestion.parsers.worker import view_isolated
 from grounded.records import Evidence, Locator, Parsed, RawDocument, Span, locate, place_of
 from grounded.render.citation import Shown
+from grounded.render.common import link_to
 
 CONTEXT_CHARACTERS = 600
 CONTEXT_ROWS = 3
@@ -71,6 +73,9 @@ def _shown(path: Path, content: bytes, parsed: Parsed, span: Span) -> Shown:
     boxes: tuple[tuple[float, ...], ...] = ()
     page = next((each.fields["number"] for each in locators if each.kind == "page"), None)
     note = ""
+    inside = next((each.fields["path"] for each in locators if each.kind == "member"), ())
+    if page is not None and inside:
+        content = open_member(RawDocument(key=path.name, content=content, name=path.name), tuple(inside))
     if page is not None and content.lstrip()[:5] == b"%PDF-":
         places = [_edges(each) for each in locators if each.kind == "box" and each.fields["page"] == page]
         try:
@@ -84,7 +89,7 @@ def _shown(path: Path, content: bytes, parsed: Parsed, span: Span) -> Shown:
     return Shown(
         place=place_of(parsed.title, locators),
         quote=span.slice(parsed.text),
-        uri=path.absolute().as_uri() + (f"#page={page}" if page is not None else ""),
+        uri=link_to(path.absolute().as_uri(), locators),
         before=before,
         after=after,
         picture=picture,

@@ -33,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeBase]:
     with KnowledgeBase.open(tmp_path_factory.mktemp("shop") / "kb", create=True) as knowledge_base:
         report = knowledge_base.ingest(handbook())
         assert report.ok, report.failures
-        assert report.documents_added == 6
+        assert report.documents_added == 7
         yield knowledge_base
 
 

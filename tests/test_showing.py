@@ -13,7 +13,7 @@ from grounded.errors import ParseError
 from grounded.records import Evidence, Passage, Span
 from grounded.render.citation import citations_html
 from grounded.showing import show_evidence, show_quote
-from tests.ingestion.parsers.making import pdf
+from tests.ingestion.parsers.making import archive, mail, pdf
 
 MAIL = "From: a@example.org\nTo: b@example.org\nSubject: Kettle\n\nThe kettle arrived today.\nIt leaks <b>badly</b>.\n"
 
@@ -57,6 +57,19 @@ def test_a_part_of_a_mail_is_shown_whole_and_stays_text(tmp_path: Path) -> None:
     assert "mail body" in shown.place
     assert shown.before == "The kettle arrived today.\n"
     assert "&lt;b&gt;badly" in citations_html([shown])
+
+
+def test_a_page_of_an_attachment_is_drawn_and_the_link_leads_to_the_mail(tmp_path: Path) -> None:
+    message = mail()
+    message.add_attachment(pdf([["Before"], ["Fresh water only."]]), "application", "pdf", filename="manual.pdf")
+    for name, content in (("a.eml", message.as_bytes()), ("all.zip", archive({"in/a.eml": message.as_bytes()}))):
+        path = tmp_path / name
+        path.write_bytes(content)
+        shown = show_quote(path, "Fresh water only.")
+        assert shown.picture
+        assert len(shown.boxes) == 1
+        assert "manual.pdf · page 2" in shown.place
+        assert shown.uri == path.as_uri()
 
 
 def test_what_cannot_be_opened_shows_its_stored_words_and_why(tmp_path: Path) -> None:

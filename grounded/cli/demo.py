@@ -28,7 +28,8 @@ def demo(
     json: JsonOption = False,
 ) -> None:
     """Catch a wrong answer, ingest a handbook, ask it, and see what it declines. No server, key or network."""
-    from grounded.demo import QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handbook
+    from grounded.demo import LAYOUT, QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handbook, scanned
+    from grounded.ingestion.parsers import ocr
     from grounded.pipeline import KnowledgeBase
 
     started = time.monotonic()
@@ -38,9 +39,11 @@ def demo(
         with KnowledgeBase.open(place, create=True) as knowledge_base:
             if not output.as_json:
                 output.side.print("Reading the handbook of a small shop …", style="dim")
-            ingested = knowledge_base.ingest(handbook())
+            folders = (handbook(), scanned()) if ocr.is_available() else (handbook(),)
+            ingested = knowledge_base.ingest(*folders)
             caught = catch_report(knowledge_base)
-            answers = [knowledge_base.ask(question) for question in (*QUESTIONS, UNANSWERABLE, VERSIONS)]
+            asked = (*QUESTIONS, *LAYOUT[: len(folders)], UNANSWERABLE, VERSIONS)
+            answers = [knowledge_base.ask(question) for question in asked]
     if output.as_json:
         output.show_records("answers", answers, ingest=ingested, catch=caught)
     else:
@@ -57,15 +60,16 @@ def _tell(
     keep: Path | None,
     seconds: float,
 ) -> None:
-    from grounded.demo import CATCH, QUESTIONS, UNANSWERABLE, VERSIONS, handbook
+    from grounded.demo import CATCH, LAYOUT, QUESTIONS, UNANSWERABLE, VERSIONS, handbook, scanned
     from grounded.render.terminal import answer_terminal, report_terminal
 
-    *plain, declined, versions = answers
+    plain, (*laid_out, declined, versions) = answers[: len(QUESTIONS)], answers[len(QUESTIONS) :]
+    folders = (handbook(), scanned())[: len(laid_out)]
     _scene(console, "A plausible answer", "A language model may well have written this. One sentence is wrong.")
     _question(console, CATCH.question)
     console.print(report_terminal(caught))
 
-    names = ", ".join(sorted(path.name for path in handbook().iterdir()))
+    names = ", ".join(sorted(path.name for folder in folders for path in folder.iterdir()))
     _scene(
         console,
         "Ingest",
@@ -77,6 +81,21 @@ def _tell(
     for question, answer in zip(QUESTIONS, plain, strict=True):
         _question(console, question)
         console.print(answer_terminal(answer))
+
+    _scene(
+        console, "Two columns, and a scan", "A page in two columns is read column by column, a picture by its letters."
+    )
+    for question, answer in zip(LAYOUT, laid_out, strict=False):
+        _question(console, question)
+        console.print(answer_terminal(answer))
+    if len(laid_out) < len(LAYOUT):
+        _question(console, LAYOUT[-1])
+        console.print(
+            f"Skipped: {next(scanned().iterdir()).name} is a scanned page; reading it needs the extra: "
+            'pip install "grounded-rag[ocr]"',
+            style="yellow",
+            markup=False,
+        )
 
     _scene(console, "A question the handbook does not answer", "Nothing supports an answer, so there is none.")
     _question(console, UNANSWERABLE)

@@ -24,7 +24,7 @@ EXTRAS = {
     "langchain": ("langchain-core", "LangChain verifier and retriever"),
     "haystack": ("haystack-ai", "Haystack verifier"),
     "qdrant": ("qdrant-client", "a Qdrant server or cluster as the store"),
-    "unstructured": ("unstructured", "EPUB, RTF, ODT and MSG files"),
+    "unstructured": ("unstructured", "RTF files"),
     "postgresql": ("psycopg", "PostgreSQL as the ledger"),
     "tokenizers": ("tokenizers", "exact token counts for other models, and verifiers from a folder"),
     "telemetry": ("opentelemetry-api", "OpenTelemetry spans"),

@@ -1,4 +1,4 @@
-"""What the demo asks and says; the handbook of a shop for kettles is its only source."""
+"""What the demo asks and says; the handbook of a shop for kettles and a scanned notice are its only sources."""
 
 from __future__ import annotations
 
@@ -33,12 +33,22 @@ QUESTIONS = (
     "Within how many days can I return an unused appliance?",
 )
 UNANSWERABLE = "Who is the chief executive of the company?"
+LAYOUT = (
+    "When does the repair café take place?",
+    "Why is the Toaster T3 recalled?",
+)
+"""Answered by a page in two columns, and by a scanned one."""
 VERSIONS = "How long is the warranty on a kettle?"
 
 
 def handbook() -> Path:
     """The folder with the handbook's files."""
     return Path(str(files("grounded.demo") / "handbook"))
+
+
+def scanned() -> Path:
+    """The folder with a page that is only a picture; reading it needs the extra ``ocr``."""
+    return Path(str(files("grounded.demo") / "scanned"))
 
 
 def catch_report(knowledge_base: KnowledgeBase) -> Report:

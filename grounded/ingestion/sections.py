@@ -12,7 +12,7 @@ from grounded.records import Document, Segment
 TINY_TOKENS = 30
 """A section of fewer tokens says too little alone: it joins its tiny siblings or the section it introduces."""
 
-_SEPARATE = frozenset({"slide", "mail_part", "front_matter"})
+_SEPARATE = frozenset({"slide", "mail_part", "member", "front_matter"})
 
 Weigh = Callable[[int, int], int]
 """The weight of ``text[start:end]`` in tokens."""

@@ -28,7 +28,7 @@ MIN_WINDOW_TOKENS = 16
 HEADER_SHARE = 4
 """Title and heading path take at most this part (one in four) of the window."""
 
-_ROW_KINDS = frozenset({"sheet_row", "table_row", "json_pointer"})
+_ROW_KINDS = frozenset({"sheet_row", "table_row", "json_pointer", "xml_element"})
 _SPACES = frozenset(" \t\n\r")
 _PATH_SEPARATOR = " › "
 

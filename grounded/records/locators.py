@@ -16,7 +16,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "slide": ("number",),
     "heading": ("path",),
     "mail_part": ("part",),
+    "member": ("path",),
     "json_pointer": ("pointer",),
+    "xml_element": ("path",),
     "line": ("number",),
     "stream": ("topic",),
     "front_matter": (),
@@ -31,10 +33,12 @@ class Locator(Record):
 
     ``Locator(kind="page", number=3)``, ``Locator(kind="sheet_row", sheet="Prices", row=12)``,
     ``Locator(kind="heading", path=("Warranty", "Kettles"))``. Pages, rows, slides and lines count from 1;
-    rows count as the origin shows them (the header of a sheet is row 1); a row of a database or a row file has a
+    rows count as the origin shows them (the header of a sheet is row 1), and a workbook's name their ``cells``
+    (``A4:C4``); a row of a database or a row file has a
     ``key`` instead, and may name its ``column`` and the ``snapshot`` it was read from; boxes are PDF points from
     the lower left corner. A message of a stream has a ``topic``, and a ``partition`` and ``offset`` or a
-    ``sequence``; its ``time`` is when it happened, as ISO 8601.
+    ``sequence``; its ``time`` is when it happened, as ISO 8601. A ``member`` is a document within the document, such as
+    an attachment or a file of an archive; its ``path`` names it from the outside in.
 
     Attributes:
         kind: What sort of place; see ``KINDS``.
@@ -74,7 +78,7 @@ class Locator(Record):
                 return f"{fields['sheet']} row {fields['row']}"
             case "table_row":
                 return _row_label([self])
-            case "heading":
+            case "heading" | "member":
                 return " › ".join(fields["path"])
             case "mail_part":
                 return f"mail {fields['part']}"
@@ -82,6 +86,8 @@ class Locator(Record):
                 line = fields.get("line")
                 pointer = fields["pointer"] or "/"
                 return f"line {line} {pointer}" if line else str(pointer)
+            case "xml_element":
+                return str(fields["path"])
             case "stream":
                 return _message(fields)
             case "box":
@@ -102,7 +108,7 @@ class Segment(Record):
 
 
 def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
-    """The locators of all segments that share text with ``span``, in document order, innermost heading only."""
+    """The locators of all segments that share text with ``span``, in order; only the innermost heading and member."""
     found = [segment for segment in segments if segment.span.overlaps(span)]
     headings = [segment for segment in found if segment.locator.kind == "heading"]
     inner = min(headings, key=lambda segment: len(segment.span), default=None)
@@ -110,7 +116,14 @@ def locate(segments: tuple[Segment, ...], span: Span) -> tuple[Locator, ...]:
     starting = [s for s in headings if s.span.start <= span.start < s.span.end]
     if starting:
         inner = min(starting, key=lambda segment: len(segment.span))
-    keep = [s for s in found if s.locator.kind != "heading" or s is inner]
+    members = {segment.locator.fields["path"] for segment in found if segment.locator.kind == "member"}
+    around = {path[:depth] for path in members for depth in range(len(path))}
+    keep = [
+        s
+        for s in found
+        if (s.locator.kind != "heading" or s is inner)
+        and (s.locator.kind != "member" or s.locator.fields["path"] not in around)
+    ]
     return tuple(dict.fromkeys(segment.locator for segment in keep if segment.locator.kind != "front_matter"))
 
 
@@ -186,7 +199,7 @@ def _continues(before: Locator, after: Locator) -> bool:
     one, other = before.fields, after.fields
     if counter not in one:  # columns of one keyed row
         return {**one, "column": ""} == {**other, "column": ""}
-    return {**one, counter: one[counter] + 1} == other
+    return {**one, counter: one[counter] + 1, "cells": ""} == {**other, "cells": ""}
 
 
 def _run_label(run: list[Locator]) -> str:

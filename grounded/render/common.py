@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from urllib import parse
 
 from grounded.records import (
     Citation,
     CitationStatus,
     Claim,
     Evidence,
+    Locator,
     Passage,
     Report,
     Review,
@@ -51,6 +53,32 @@ def citation_words(citation: Citation, evidence: Iterable[Evidence] = ()) -> str
     return CITATION_WORDS[citation.status] + (f"; right would be {', '.join(right)}" if right else "")
 
 
+def link_to(uri: str, locators: Iterable[Locator], words: str = "") -> str:
+    """Where a click leads: the document at its place, or the empty string when it is no web page and no file.
+
+    A browser opens a PDF at ``#page=``, and marks on a web page the words behind ``#:~:text=``.
+
+    Args:
+        uri: Where the document is.
+        locators: The places in it; the page of a document within the document is no page of the document.
+        words: What to mark on a web page.
+    """
+    if not uri.lower().startswith(("http://", "https://", "file:///")):
+        return ""
+    places = list(locators)
+    if "#" in uri or any(each.kind == "member" for each in places):
+        return uri
+    page = next((each.fields["number"] for each in places if each.kind == "page"), None)
+    if page is not None:
+        return f"{uri}#page={page}"
+    said = words.split()
+    if not said or uri.lower().startswith("file:"):
+        return uri
+    ends = [said] if len(said) <= 2 * _MARKED_WORDS else [said[:_MARKED_WORDS], said[-_MARKED_WORDS:]]
+    return f"{uri}#:~:text=" + ",".join(parse.quote(" ".join(end), safe="").replace("-", "%2D") for end in ends)
+
+
+_MARKED_WORDS = 5
 NOTICE = (
     "The answer may have been written by an AI system, and it was checked by software. Both make mistakes: "
     "read the evidence before you rely on it."

@@ -14,7 +14,7 @@ from functools import cached_property
 from html import escape
 from importlib.resources import files
 
-from grounded.records import Citation, Claim, Evidence, Passage, Report, Verdict
+from grounded.records import Citation, Claim, Evidence, Locator, Passage, Report, Verdict
 from grounded.render.common import (
     NOTICE,
     SYMBOLS,
@@ -24,6 +24,7 @@ from grounded.render.common import (
     citation_words,
     harmless,
     headline,
+    link_to,
     outdated,
     percent,
     pieces,
@@ -137,17 +138,18 @@ class _Page:
             f"characters {evidence.span.start}–{evidence.span.end}",
             standing(evidence, claim, self.outdated),
         )
+        place = _place(evidence.place(), evidence.uri, evidence.locators, evidence.text)
         return (
             f'<figure class="evidence {tone}"><blockquote dir="auto">{_element("span", _lines(shown.before))}'
             f"<mark>{_lines(shown.text)}</mark>{_element('span', _lines(shown.after))}</blockquote>"
-            f"<figcaption><b>{SYMBOLS[tone]} {evidence.relation}</b>: {_place(evidence.place(), evidence.uri)}"
+            f"<figcaption><b>{SYMBOLS[tone]} {evidence.relation}</b>: {place}"
             f"{''.join(_after(' · ', each) for each in where)}</figcaption></figure>"
         )
 
     def sources(self) -> str:
         used = {evidence.passage_id for claim in self.report.claims for evidence in claim.evidence}
         items = "".join(
-            f"<li>{_place(passage.place(), passage.uri)}{_after(' · ', passage.also_in())}"
+            f"<li>{_place(passage.place(), passage.uri, passage.locators)}{_after(' · ', passage.also_in())}"
             f"{_after(' · ', self.outdated.get(passage.id, ''))}"
             f"{'' if passage.id in used else _after(' · ', 'not used as evidence')}</li>\n"
             for passage in self.report.passages[:_SOURCES_SHOWN]
@@ -240,11 +242,10 @@ def _citations(citations: Iterable[Citation], evidence: Iterable[Evidence] = ())
     return _element('ul class="citations"', items)
 
 
-def _place(place: str, uri: str) -> str:
+def _place(place: str, uri: str, locators: tuple[Locator, ...], words: str = "") -> str:
     shown = _foreign(place or uri)
-    if uri.lower().startswith(("http://", "https://")):
-        return f'<a href="{_text(uri)}" rel="noreferrer noopener">{shown}</a>'
-    return shown
+    link = link_to(uri, locators, words)
+    return f'<a href="{_text(link)}" rel="noreferrer noopener">{shown}</a>' if link else shown
 
 
 def _section(heading: str, content: str) -> str:

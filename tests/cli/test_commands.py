@@ -15,7 +15,9 @@ import pytest
 
 from grounded import Answer, IngestReport, Passage, Prompt, Report, verify
 from grounded.cli import exits
+from grounded.cli.app import run as run_here
 from grounded.demo import handbook
+from grounded.ingestion.parsers import ocr
 from grounded.records import Status
 
 
@@ -39,7 +41,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     done = run("ingest", handbook(), "--json", folder=folder)
     assert done.returncode == exits.OK, done.stderr
-    assert IngestReport.from_json(done.stdout).documents_added == 6
+    assert IngestReport.from_json(done.stdout).documents_added == 7
     return folder
 
 
@@ -191,9 +193,21 @@ def test_demo_shows_the_catch_the_answers_and_the_refusal(tmp_path: Path) -> Non
 def test_demo_speaks_json(tmp_path: Path) -> None:
     document = json.loads(run("demo", "--json", folder=tmp_path).stdout)
     assert document["schema"] == 1
-    assert IngestReport.from_dict(document["ingest"]).documents_added == 6
+    scanned = int(ocr.is_available())
+    assert IngestReport.from_dict(document["ingest"]).documents_added == 7 + scanned
     assert Report.from_dict(document["catch"]).contradicted
-    assert len([Answer.from_dict(each) for each in document["answers"]]) == 6
+    assert len([Answer.from_dict(each) for each in document["answers"]]) == 7 + scanned
+
+
+def test_the_demo_says_why_a_scan_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tesserocr", None)  # as if it were not installed
+    assert run_here(["demo"]) == exits.OK
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Skipped: recall-notice.pdf is a scanned page" in said
+    assert 'pip install "grounded-rag[ocr]"' in said
+    assert "first Saturday" in said
 
 
 def test_project_settings_are_found_upwards(shop: Path) -> None:

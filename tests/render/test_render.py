@@ -19,13 +19,14 @@ from grounded.records import (
     ClaimPart,
     Evidence,
     GeneratorRef,
+    Locator,
     Passage,
     Report,
     Span,
     Verdict,
     VerifierRef,
 )
-from grounded.render.common import CITATION_WORDS, NOTICE, SYMBOLS, WORDS, quote
+from grounded.render.common import CITATION_WORDS, NOTICE, SYMBOLS, WORDS, link_to, quote
 from grounded.render.html import report_html
 from grounded.render.markdown import report_markdown
 from grounded.render.terminal import answer_terminal, passages_terminal, report_terminal
@@ -126,10 +127,35 @@ def test_a_page_shows_verdicts_in_words_and_keeps_foreign_text_text(verdict: Ver
 
 
 def test_a_page_links_only_web_addresses() -> None:
-    assert (
-        "https://example.com/a" in parsed(report_html(report_of("x", "supported", uri="https://example.com/a"))).links
-    )
+    links = parsed(report_html(report_of("x", "supported", uri="https://example.com/a"))).links
+    assert "https://example.com/a#:~:text=A%20source." in links
     assert not parsed(report_html(report_of("x", "supported", uri="data:text/html,x"))).links
+
+
+PAGE_TWO = Locator(kind="page", number=2)
+
+
+@pytest.mark.parametrize(
+    ("uri", "locators", "words", "expected"),
+    [
+        ("file:///a/manual.pdf", (PAGE_TWO, Locator(kind="heading", path=("A",))), "some words", "#page=2"),
+        ("https://example.com/manual.pdf", (PAGE_TWO,), "", "#page=2"),
+        ("file:///a/all.zip", (Locator(kind="member", path=("manual.pdf",)), PAGE_TWO), "words", ""),
+        ("file:///a/notes.md", (), "some words", ""),
+        ("https://example.com/a", (), "Well-known, truly.", "#:~:text=Well%2Dknown%2C%20truly."),
+        ("https://example.com/a", (), " ".join("abcdefghijkl"), "#:~:text=a%20b%20c%20d%20e,h%20i%20j%20k%20l"),
+        ("https://example.com/a#part", (PAGE_TWO,), "words", ""),
+    ],
+)
+def test_a_link_leads_to_the_place(uri: str, locators: tuple[Locator, ...], words: str, expected: str) -> None:
+    assert link_to(uri, locators, words) == uri + expected
+
+
+@pytest.mark.parametrize(
+    "uri", ["javascript:alert(1)", "data:text/html,x", "s3://bucket/a.pdf", "", "file://host/a.pdf"]
+)
+def test_nothing_else_is_a_link(uri: str) -> None:
+    assert link_to(uri, (PAGE_TWO,), "words") == ""
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -1,20 +1,34 @@
-"""Builds the two binary files of the demo's handbook: the kettle manual (PDF) and the price list (XLSX).
+"""Builds the binary files of the demo: kettle manual, newsletter in two columns, price list, and a scanned notice.
 
-    python training/handbook/build.py grounded/demo/handbook
+    python training/handbook/build.py grounded/demo
 
-Needs reportlab and XlsxWriter. The same bytes come out every time.
+Needs reportlab, pypdfium2, Pillow and XlsxWriter. The same bytes come out every time.
 """
 
 from __future__ import annotations
 
 import datetime
+import io
 import sys
 from pathlib import Path
 
+import pypdfium2
 import xlsxwriter
+from PIL import ImageFilter
 from reportlab.lib.pagesizes import A5
 from reportlab.lib.styles import getSampleStyleSheet
-from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Frame,
+    FrameBreak,
+    PageBreak,
+    PageTemplate,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+)
 
 MANUAL = [
     [
@@ -45,6 +59,36 @@ MANUAL = [
     ],
 ]
 
+NEWSLETTER = [
+    [
+        ("Title", "Spring newsletter"),
+        ("Heading2", "Repair café"),
+        (
+            "BodyText",
+            "On the first Saturday of every month, from 10 in the morning to 2 in the afternoon, our technicians "
+            "repair toasters and coffee grinders in the shop. You pay for the parts only.",
+        ),
+        ("BodyText", "Please register at the counter, since there is room for twelve people."),
+    ],
+    [
+        ("Heading2", "Old for new"),
+        (
+            "BodyText",
+            "Bring in an old appliance of any make and receive a voucher of 8 euros towards a new one. The offer ends "
+            "on 30 June 2026.",
+        ),
+        ("Heading2", "Opening hours at Easter"),
+        ("BodyText", "The shop is closed from Good Friday to Easter Monday. Orders on the internet are sent as usual."),
+    ],
+]
+
+NOTICE = [
+    ("Title", "Recall notice"),
+    ("BodyText", "Toaster T3, serial numbers 4000 to 4999: the lever may jam and the bread may catch fire."),
+    ("BodyText", "Stop using the toaster and pull the plug. Bring it to the shop: we replace it free of charge."),
+    ("BodyText", "Telephone for questions: 0800 555 0199, on working days from 8 to 17 o'clock."),
+]
+
 PRICES = [
     ("Article", "Product", "Colour", "Price (EUR)", "Stock"),
     ("HH-101", "Kettle K1", "white", 29.9, 120),
@@ -56,8 +100,39 @@ PRICES = [
 ]
 
 
-def main(folder: Path) -> None:
-    """Write both files."""
+def newsletter(path: Path) -> None:
+    """A page in two columns."""
+    styles = getSampleStyleSheet()
+    width, height = A5
+    column = (width - 84) / 2
+    frames = [Frame(left, 36, column, height - 72, 0, 0, 0, 0) for left in (36, 48 + column)]
+    document = BaseDocTemplate(str(path), pagesize=A5, title="Spring newsletter 2026", invariant=1)
+    document.addPageTemplates(PageTemplate(frames=frames))
+    columns = [[Paragraph(text, styles[style]) for style, text in part] for part in NEWSLETTER]
+    document.build([*columns[0], FrameBreak(), *columns[1]])
+
+
+def notice(path: Path) -> None:
+    """A page that is only a picture, a little crooked and blurred, as a scanner makes it."""
+    styles = getSampleStyleSheet()
+    drawn = io.BytesIO()
+    SimpleDocTemplate(drawn, pagesize=A5, invariant=1).build([Paragraph(text, styles[style]) for style, text in NOTICE])
+    page = pypdfium2.PdfDocument(drawn.getvalue())[0].render(scale=200 / 72).to_pil().convert("L")
+    scanned = page.rotate(0.4, fillcolor=255).filter(ImageFilter.GaussianBlur(0.6))
+    canvas = Canvas(str(path), pagesize=A5, invariant=1)
+    canvas.setTitle("Recall notice")
+    picture = io.BytesIO()
+    scanned.save(picture, "JPEG", quality=60)
+    canvas.drawImage(ImageReader(io.BytesIO(picture.getvalue())), 0, 0, *A5)
+    canvas.save()
+
+
+def main(demo: Path) -> None:
+    """Write all files."""
+    folder = demo / "handbook"
+    newsletter(folder / "newsletter.pdf")
+    (demo / "scanned").mkdir(exist_ok=True)
+    notice(demo / "scanned" / "recall-notice.pdf")
     styles = getSampleStyleSheet()
     story = []
     for number, page in enumerate(MANUAL):

@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from grounded.ingestion.parsers.formats import FORMATS, Format
+from grounded.ingestion.parsers.reading import parse
+from grounded.ingestion.parsers.source import Limits
+from grounded.ingestion.parsers.worker import close_worker
 
-from grounded.errors import EmptyDocumentError
-from grounded.ingestion.parsers.archives import check_archive
-from grounded.ingestion.parsers.formats import FORMATS, Format, run_parser
-from grounded.ingestion.parsers.sniffing import sniff
-from grounded.ingestion.parsers.source import Limits, Source
-from grounded.ingestion.parsers.worker import close_worker, parse_isolated
-from grounded.records import Parsed, RawDocument
-
-PARSERS_VERSION = "2"
+PARSERS_VERSION = "3"
 """Raised when a parser reads the same bytes differently; documents are then parsed again."""
 
 __all__ = ["PARSERS_VERSION", "Format", "Limits", "close_worker", "known_formats", "parse"]
-
-
-def parse(raw: RawDocument, *, limits: Limits | None = None) -> Parsed:
-    """Canonical text of a document, with the places it comes from.
-
-    The content decides which parser reads it; the name only decides between kinds of text, and a name that
-    promises something else is a warning. ``text[segment.span]`` comes from ``segment.locator``.
-
-    Args:
-        raw: The document as a connector found it.
-        limits: What it may cost; ``Limits()`` by default.
-
-    Raises:
-        ParseError: It cannot be read; the subclass says why: ``UnsupportedFormatError``,
-            ``EncryptedDocumentError``, ``EmptyDocumentError``, ``LimitExceededError``, ``WorkerCrashError``.
-        MissingExtraError: Its format needs an extra that is not installed.
-    """
-    limits = limits or Limits()
-    limits.check_input(len(raw.content))
-    if not raw.content.strip(b"\x00\t\n\x0c\r \xef\xbb\xbf\xff\xfe"):
-        raise EmptyDocumentError("The document is empty.")
-    sniffed = sniff(raw.content, raw.name)
-    source = Source(raw.content, name=PurePath(raw.name).name, text=sniffed.text, limits=limits)
-    made = FORMATS[sniffed.format]
-    if made.zipped and raw.content.startswith(b"PK"):
-        check_archive(raw.content, limits)
-    parsed = (parse_isolated if made.isolated else run_parser)(made.name, source)
-    if not parsed.text.strip():
-        raise EmptyDocumentError(f"The {made.title} document holds no text.")
-    return parsed.model_copy(
-        update={
-            "title": parsed.title or source.name,
-            "warnings": (*sniffed.warnings, *parsed.warnings),
-        }
-    )
 
 
 def known_formats() -> tuple[Format, ...]:

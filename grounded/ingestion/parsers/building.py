@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from grounded.errors import LimitExceededError
+from grounded.errors import LimitExceededError, ParseError
 from grounded.ingestion.parsers.source import Limits
 from grounded.records import Locator, Parsed, Segment, Span
 
@@ -13,7 +13,7 @@ HEADING_CHARACTERS = 300
 """A heading path keeps this many characters of each title."""
 
 _NO_TITLE = re.compile(
-    r"^(?:untitled|document\d*|word document|powerpoint.presentation|microsoft \w+ - .*"
+    r"^(?:untitled(?: document)?|document\d*|word document|powerpoint.presentation|microsoft \w+ - .*"
     r"|.*\.(?:docx?|xlsx?|pptx?|indd|tex|dvi|pdf|rtf))$",
     re.IGNORECASE,
 )
@@ -97,13 +97,21 @@ class TextBuilder:
             _, _, start = self._sections.pop()
             self.mark((start, self.length), "heading", path=path)
 
-    def insert(self, other: Parsed) -> tuple[int, int]:
-        """Append another document's text with its segments."""
+    def insert(self, other: Parsed, **above: str) -> tuple[int, int]:
+        """Append another document's text with its segments.
+
+        Args:
+            other: What was read of it.
+            above: By kind of place (``heading``, ``member``), what its paths get in front.
+        """
         base = self.length
         place = self.add(other.text)
         for segment in other.segments:
             start, end = segment.span.start + base, segment.span.end + base
-            self._segments.append((start, end, segment.locator.kind, segment.locator.fields))
+            kind, fields = segment.locator.kind, segment.locator.fields
+            if kind in above:
+                fields["path"] = (above[kind], *fields["path"])
+            self._segments.append((start, end, kind, fields))
         self.warnings.extend(other.warnings)
         return place
 
@@ -131,6 +139,12 @@ def _clean(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(scrub(item) for item in value)
     return value
+
+
+def damaged(what: str, error: Exception) -> ParseError:
+    """The error for a document that its library refuses; ``what`` names the kind of document."""
+    detail = " ".join(str(error).split())[:200]
+    return ParseError(f"The {what} is damaged: {detail or type(error).__name__}.", fix="Open and save it again.")
 
 
 def too_deep() -> LimitExceededError:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from itertools import islice
 
 from grounded.errors import LimitExceededError, ParseError
 from grounded.ingestion.parsers.building import TextBuilder
-from grounded.ingestion.parsers.rows import Line, render_table
+from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
 
 DELIMITERS = ",;\t|"
+_NAMED = re.compile(r"\"?sep=([,;\t|^~:])\"?\r?\n", re.IGNORECASE)
+"""The first line of files that spreadsheet programs write: it names the delimiter."""
 SAMPLE_ROWS = 50
 SAMPLE_CHARACTERS = 65_536
 
@@ -29,7 +32,8 @@ def parse(source: Source) -> Parsed:
     delimiter = sniff_delimiter(text, loose=True) or ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        lines = render_table(list(enumerate(reader, start=1)), narrowest=2)
+        rows = list(enumerate(reader, start=1))[1 if _NAMED.match(text) else 0 :]
+        lines = render_table(rows, narrowest=2)
     except csv.Error as error:
         if "field larger" in str(error):
             raise LimitExceededError(
@@ -37,24 +41,22 @@ def parse(source: Source) -> Parsed:
             ) from error
         raise ParseError(f"The table cannot be read: {error}.", fix="Check its quoting.") from error
     builder = TextBuilder(source.limits)
-    add_rows(builder, lines, source.name or "table")
+    for line in lines:
+        builder.mark(builder.line(line.text), "sheet_row", sheet=source.name or "table", row=line.number)
     media_type = "text/tab-separated-values" if delimiter == "\t" else "text/csv"
     return builder.parsed(media_type=media_type)
 
 
-def add_rows(builder: TextBuilder, lines: list[Line], sheet: str) -> None:
-    """Append rendered rows with their ``sheet_row`` places."""
-    for line in lines:
-        builder.mark(builder.line(line.text), "sheet_row", sheet=sheet, row=line.number)
-
-
 def sniff_delimiter(text: str, *, loose: bool = False) -> str:
-    """The delimiter that cuts the first rows into the same number of columns; empty when none does.
+    """The delimiter that the first line names or that cuts the first rows into as many columns each; empty for none.
 
     Args:
         text: The text.
         loose: Accept two rows and a few odd ones, for files that are named as tables.
     """
+    named = _NAMED.match(text)
+    if named:
+        return named[1]
     sample = text[:SAMPLE_CHARACTERS]
     if len(text) > SAMPLE_CHARACTERS:
         sample = sample[: sample.rfind("\n") + 1] or sample

@@ -45,16 +45,23 @@ FORMATS: dict[str, Format] = {
         Format("csv", "CSV and TSV", ("csv", "tsv"), "delimited:parse"),
         Format("json", "JSON", ("json",), "jsonlike:parse"),
         Format("jsonl", "JSON lines", ("jsonl", "ndjson"), "jsonlike:parse_lines"),
+        Format("xml", "XML", ("xml",), "markup:parse"),
         Format("eml", "E-mail", ("eml",), "mail:parse"),
+        Format("mbox", "Mailbox", ("mbox",), "mail:parse_mailbox"),
+        Format("msg", "Outlook message", ("msg",), "outlook:parse"),
+        Format("zip", "ZIP archive", ("zip",), "bundles:parse_zip"),
+        Format("tar", "TAR archive", ("tar",), "bundles:parse_tar"),
+        Format("compressed", "Compressed", ("gz", "tgz", "bz2", "xz"), "bundles:parse_compressed"),
         Format("pdf", "PDF", ("pdf",), "pdf:parse", isolated=True),
         Format("docx", "Word", ("docx", "docm"), "word:parse", isolated=True, zipped=True),
         Format("pptx", "PowerPoint", ("pptx", "pptm"), "slides:parse", isolated=True, zipped=True),
         Format("xlsx", "Workbook", ("xlsx", "xlsm", "xlsb", "xls", "ods"), "sheets:parse", isolated=True, zipped=True),
-        Format("epub", "EPUB", ("epub",), "longtail:parse_epub", isolated=True, zipped=True, extra="unstructured"),
+        Format("doc", "Word 97-2003", ("doc",), "oldword:parse", isolated=True),
+        Format("ppt", "PowerPoint 97-2003", ("ppt",), "oldslides:parse", isolated=True),
+        Format("odt", "OpenDocument text", ("odt",), "opendocument:parse_text", isolated=True, zipped=True),
+        Format("odp", "OpenDocument slides", ("odp",), "opendocument:parse_slides", isolated=True, zipped=True),
+        Format("epub", "EPUB", ("epub",), "books:parse", isolated=True, zipped=True),
         Format("rtf", "RTF", ("rtf",), "longtail:parse_rtf", isolated=True, extra="unstructured"),
-        Format(
-            "odt", "OpenDocument text", ("odt",), "longtail:parse_odt", isolated=True, zipped=True, extra="unstructured"
-        ),
         Format(
             "image",
             "Picture",
@@ -63,7 +70,6 @@ FORMATS: dict[str, Format] = {
             isolated=True,
             extra="ocr",
         ),
-        Format("msg", "Outlook message", ("msg",), "longtail:parse_msg", isolated=True, extra="unstructured"),
     )
 }
 

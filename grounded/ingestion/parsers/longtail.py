@@ -1,4 +1,4 @@
-"""EPUB, RTF, ODT and MSG through ``unstructured``: only ever imported by the parsing process.
+"""RTF through ``unstructured``: only ever imported by the parsing process.
 
 ``unstructured`` reports home when it is imported and downloads a language model when it first meets text.
 Both are switched off here before the import: the two switches its vendor documents, and three functions of
@@ -16,18 +16,12 @@ from typing import Any
 
 from lxml import etree
 
-from grounded.errors import EncryptedDocumentError, MissingExtraError, ParseError
+from grounded.errors import MissingExtraError, ParseError
 from grounded.ingestion.parsers.building import TextBuilder
 from grounded.ingestion.parsers.html import read_html
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
 
-_MEDIA_TYPES = {
-    "epub": "application/epub+zip",
-    "rtf": "application/rtf",
-    "odt": "application/vnd.oasis.opendocument.text",
-    "msg": "application/vnd.ms-outlook",
-}
 _SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"(\[])")
 _WORD = re.compile(r"\w+|[^\w\s]")
 _VERB = re.compile(
@@ -37,37 +31,19 @@ _VERB = re.compile(
 )
 
 
-def parse_epub(source: Source) -> Parsed:
-    """An EPUB book."""
-    return _parse(source, "epub")
-
-
 def parse_rtf(source: Source) -> Parsed:
-    """A rich-text file."""
-    return _parse(source, "rtf")
+    """A rich-text file.
 
-
-def parse_odt(source: Source) -> Parsed:
-    """An OpenDocument text."""
-    return _parse(source, "odt")
-
-
-def parse_msg(source: Source) -> Parsed:
-    """An Outlook message."""
-    return _parse(source, "msg")
-
-
-def _parse(source: Source, kind: str) -> Parsed:
-    partition = _partitioner(kind)
+    Raises:
+        MissingExtraError: The extra ``unstructured`` is not installed.
+    """
     # A language given means that none is guessed, which is slow and not the same on every run.
-    elements = partition(file=io.BytesIO(source.content), languages=[""])
+    elements = _partitioner("rtf")(file=io.BytesIO(source.content), languages=[""])
     builder = TextBuilder(source.limits)
-    title = _add_mail_headers(builder, elements) if kind == "msg" else ""
     reader = _Elements(builder, source)
     for element in elements:
         reader.add(element)
-    reader.end()
-    return builder.parsed(title=title or reader.title, media_type=_MEDIA_TYPES[kind])
+    return builder.parsed(title=reader.title, media_type="application/rtf")
 
 
 def _partitioner(kind: str) -> Callable[..., list[Any]]:
@@ -106,8 +82,6 @@ class _Elements:
         self._builder = builder
         self._source = source
         self._tables = 0
-        self._body_start: int | None = None
-        self._is_mail = builder.length > 0
 
     def add(self, element: Any) -> None:
         """Append one element."""
@@ -116,8 +90,6 @@ class _Elements:
             return
         html = getattr(element.metadata, "text_as_html", None)
         self._builder.separate(1 if element.category == "ListItem" else 2)
-        if self._body_start is None:
-            self._body_start = self._builder.length
         if element.category == "Table" and html:
             self._table(html, text)
             return
@@ -125,11 +97,6 @@ class _Elements:
             self.title = self.title or " ".join(text.split())
             self._builder.open_section((element.metadata.category_depth or 0) + 1, text)
         self._builder.add(f"- {text}" if element.category == "ListItem" else text)
-
-    def end(self) -> None:
-        """Finish: the body of a mail is a part of its own."""
-        if self._is_mail and self._body_start is not None:
-            self._builder.mark((self._body_start, self._builder.length), "mail_part", part="body")
 
     def _table(self, html: str, text: str) -> None:
         self._tables += 1
@@ -143,22 +110,3 @@ class _Elements:
             if segment.locator.kind == "table_row":
                 place = (base + segment.span.start, base + segment.span.end)
                 self._builder.mark(place, "table_row", table=self._tables, row=segment.locator.fields["row"])
-
-
-def _add_mail_headers(builder: TextBuilder, elements: list[Any]) -> str:
-    """The message's headers as text, from the first element's metadata; returns the subject."""
-    if not elements:
-        raise EncryptedDocumentError(
-            "The message holds no text that can be read; it is encrypted or empty.", fix="Save it as text or HTML."
-        )
-    metadata = elements[0].metadata
-    subject = " ".join((metadata.subject or "").split())
-    lines = [
-        ("Subject", subject),
-        ("From", ", ".join(metadata.sent_from or [])),
-        ("To", ", ".join(metadata.sent_to or [])),
-        ("Date", str(metadata.last_modified or "")),
-    ]
-    text = "\n".join(f"{name}: {value}" for name, value in lines if value)
-    builder.mark(builder.add(text), "mail_part", part="headers")
-    return subject

@@ -7,19 +7,32 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pptx
+from lxml import etree
+from pptx.exc import PythonPptxError
 
-from grounded.ingestion.parsers.building import TextBuilder, real_title
+from grounded.ingestion.parsers.building import TextBuilder, damaged, real_title
+from grounded.ingestion.parsers.markup import safe_parser
 from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
 
 
 def parse(source: Source) -> Parsed:
-    """Every slide as a ``slide`` segment, titled ones as sections, table rows as ``table_row``.
+    """Every slide as a ``slide`` segment, titled ones as sections, table rows as ``table_row``, then its comments.
+
+    Hidden slides are read too, with a warning.
 
     Raises:
+        ParseError: It is damaged.
         LimitExceededError: The text is too long.
     """
+    try:
+        return _read(source)
+    except PythonPptxError as error:
+        raise damaged("presentation", error) from error
+
+
+def _read(source: Source) -> Parsed:
     presentation = pptx.Presentation(io.BytesIO(source.content))
     builder = TextBuilder(source.limits)
     reader = _Reader(builder)
@@ -54,7 +67,11 @@ class _Reader:
                 self._shape(shape)
         if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
             self._block("Notes: ", _frame(slide.notes_slide.notes_text_frame))
+        for comment in _comments(slide):
+            self._block("", comment)
         builder.mark((start, builder.length), "slide", number=number)
+        if slide.element.get("show") in ("0", "false"):
+            builder.warnings.append(f"slide {number} is hidden")
 
     def _shape(self, shape: Any) -> None:
         if getattr(shape, "has_table", False) and shape.has_table:
@@ -88,6 +105,24 @@ def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
             waiting.extend(reversed(list(shape.shapes)))
         else:
             yield shape
+
+
+def _comments(slide: Any) -> Iterator[str]:
+    """The comments on a slide, of both kinds that PowerPoint writes."""
+    for relation in slide.part.rels.values():
+        if relation.is_external or not relation.reltype.endswith("/comments"):
+            continue
+        root = etree.fromstring(relation.target_part.blob, safe_parser())
+        for comment in root.iter("{*}cm", "{*}reply"):
+            pieces = [each.text or "" for each in comment.iter("{*}text", "{*}t") if _owner(each) is comment]
+            said = " ".join(" ".join(pieces).split())
+            if said:
+                yield f"Comment: {said}"
+
+
+def _owner(element: etree._Element) -> etree._Element | None:
+    """The comment or reply that a text belongs to."""
+    return next((each for each in element.iterancestors() if etree.QName(each).localname in ("cm", "reply")), None)
 
 
 def _frame(frame: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from grounded.errors import EncryptedDocumentError, UnsupportedFormatError
-from grounded.ingestion.parsers.archives import archive_format
+from grounded.errors import EncryptedDocumentError, ParseError, UnsupportedFormatError
+from grounded.ingestion.parsers.archives import COMPRESSED, archive_format, is_tar
+from grounded.ingestion.parsers.compound import MAGIC, read_compound
 from grounded.ingestion.parsers.decoding import decode
 from grounded.ingestion.parsers.delimited import DELIMITERS, sniff_delimiter
 from grounded.ingestion.parsers.frontmatter import read_front_matter
@@ -21,20 +23,30 @@ EXTENSIONS = {
     **dict.fromkeys(("csv", "tsv", "tab"), "csv"),
     "json": "json",
     **dict.fromkeys(("jsonl", "ndjson"), "jsonl"),
+    **dict.fromkeys(("xml", "xsd", "xsl", "rss", "atom", "rdf", "kml", "gpx"), "xml"),
     "eml": "eml",
+    **dict.fromkeys(("mbox", "mbx"), "mbox"),
+    "msg": "msg",
+    **dict.fromkeys(("doc", "dot"), "doc"),
+    **dict.fromkeys(("ppt", "pps"), "ppt"),
+    "zip": "zip",
+    "tar": "tar",
+    **dict.fromkeys(("gz", "tgz", "bz2", "tbz2", "xz", "txz"), "compressed"),
     "pdf": "pdf",
     **dict.fromkeys(("docx", "docm", "dotx", "dotm"), "docx"),
     **dict.fromkeys(("pptx", "pptm", "ppsx", "potx"), "pptx"),
-    **dict.fromkeys(("xlsx", "xlsm", "xltx", "xlsb", "xls", "ods"), "xlsx"),
+    **dict.fromkeys(("xlsx", "xlsm", "xltx", "xlsb", "xls", "ods", "ots"), "xlsx"),
     "epub": "epub",
     "rtf": "rtf",
-    "odt": "odt",
-    "msg": "msg",
+    **dict.fromkeys(("odt", "ott"), "odt"),
+    **dict.fromkeys(("odp", "otp"), "odp"),
     **dict.fromkeys(("png", "jpg", "jpeg", "tif", "tiff", "bmp", "gif", "webp"), "image"),
 }
 """Format by file extension, without the dot."""
 
-_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ENVELOPE = re.compile(rb"(?:\A|(?<=\n))From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n(?=[A-Za-z][A-Za-z0-9-]*:|>From )")
+"""The line above each message of a mailbox: who sent it and when."""
+
 _OLE2_STREAMS = (
     ("EncryptedPackage", "encrypted"),
     ("__properties_version1.0", "msg"),
@@ -46,10 +58,12 @@ _OLE2_STREAMS = (
 _PICTURE = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\x00|MM\x00\*|GIF8[79]a|RIFF....WEBP|BM....\x00\x00\x00\x00", re.DOTALL
 )
-_OLD_OFFICE = {"doc": ("Word 97-2003", "DOCX"), "ppt": ("PowerPoint 97-2003", "PPTX")}
+_ZIPPED = frozenset({"docx", "pptx", "xlsx", "odt", "odp", "epub"})
 # Atomic and possessive, so that a row of comments cannot be cut up in ever new ways.
 _HTML = re.compile(r"(?>\s|<!--.*?-->|<\?xml.*?\?>)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _HTML_PART = re.compile(r"\s*<(?:div|p|table|h[1-6]|ul|ol|span|section|article|title|meta|style|main)\b[^>]*>", re.I)
+_ALIKE = ({"json", "jsonl"}, {"eml", "mbox"}, {"html", "xml"})
+_XML = re.compile(r"\s*<\?xml\s")
 _HEADER_LINE = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):(?:[ \t].*)?$")
 _MAIL_HEADERS = words(
     "from to cc subject date received return-path message-id mime-version content-type delivered-to reply-to"
@@ -102,29 +116,52 @@ def _binary_format(content: bytes, name: str) -> str:
     if start.startswith(b"%PDF-") or (extension_format(name) == "pdf" and b"%PDF-" in content[:1024]):
         return "pdf"
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        found = archive_format(content)
-        if not found:
-            raise UnsupportedFormatError(
-                "This is an archive, not a document.", fix="Unpack it and ingest the files inside."
-            )
-        return found
-    if content.startswith(_OLE2):
+        return _zip_format(content, name)
+    if content.startswith(tuple(COMPRESSED)):
+        return "compressed"
+    if is_tar(content):
+        return "tar"
+    if ENVELOPE.match(content) and extension_format(name) != "eml":
+        return "mbox"
+    if content.startswith(MAGIC):
         return _ole2_format(content)
     if _PICTURE.match(content):
         return "image"
     return "rtf" if start.startswith(b"{\\rtf") else ""
 
 
+def _zip_format(content: bytes, name: str) -> str:
+    found = archive_format(content)
+    if not found:
+        raise UnsupportedFormatError("This is a zipped document of an unknown kind.", fix="Save it as PDF or DOCX.")
+    promised = extension_format(name)
+    if found == "zip" and promised in _ZIPPED:
+        raise ParseError(
+            f"The name ends in {PurePath(name).suffix}, but what makes such a document is missing inside.",
+            fix="Open and save it again.",
+        )
+    return found
+
+
 def _ole2_format(content: bytes) -> str:
-    found = next((kind for stream, kind in _OLE2_STREAMS if stream.encode("utf-16-le") in content), "")
+    found = next((kind for stream, kind in _OLE2_STREAMS if stream in _ole2_names(content)), "")
     if found == "encrypted":
         raise EncryptedDocumentError("The document is protected by a password.", fix="Save it without protection.")
-    if found in _OLD_OFFICE:
-        old, new = _OLD_OFFICE[found]
-        raise UnsupportedFormatError(f"This is a {old} document.", fix=f"Save it as {new}.")
     if not found:
         raise UnsupportedFormatError("This is an OLE2 container of an unknown kind.")
     return found
+
+
+def _ole2_names(content: bytes) -> Collection[str]:
+    """What lies directly in a compound file; of one that is cut off, what is named anywhere in it."""
+    try:
+        root = read_compound(content)
+    except ParseError:
+        named = [stream for stream, _ in _OLE2_STREAMS if stream.encode("utf-16-le") in content]
+        if not named:
+            raise
+        return named
+    return {*root.streams, *root.storages}
 
 
 def _text_format(text: str, promised: str, suffix: str) -> str:
@@ -138,6 +175,8 @@ def _text_format(text: str, promised: str, suffix: str) -> str:
         return "html"
     if promised in ("md", "txt"):
         return promised
+    if _XML.match(head) or (promised == "xml" and head.lstrip()[:1] == "<"):
+        return "xml"
     if promised == "csv" and (sniff_delimiter(text, loose=True) or not re.search(f"[{DELIMITERS}]", text)):
         return "csv"
     structured = _json_format(text)
@@ -211,7 +250,7 @@ def _is_json(text: str) -> bool:
 
 def _name_warning(found: str, name: str) -> tuple[str, ...]:
     promised = extension_format(name)
-    if not promised or promised == found or {promised, found} == {"json", "jsonl"}:
+    if not promised or promised == found or {promised, found} in _ALIKE:
         return ()
     suffix = PurePath(name).suffix
     return (f"the name ends in {suffix}, but the content is {found}: read as {found}",)

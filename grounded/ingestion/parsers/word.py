@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import docx
 from docx.document import Document as WordDocument
+from docx.exceptions import PythonDocxError
+from docx.opc.exceptions import OpcError
 from lxml import etree
 
-from grounded.ingestion.parsers.building import TextBuilder, real_title
+from grounded.ingestion.parsers.building import TextBuilder, damaged, real_title
+from grounded.ingestion.parsers.markup import safe_parser
 from grounded.ingestion.parsers.rows import render_table
 from grounded.ingestion.parsers.source import Source
 from grounded.records import Parsed
@@ -22,19 +25,34 @@ _VAL = f"{_W}val"
 _NOTES = {"footnotes": "footnote", "endnotes": "endnote"}
 # Deleted text, the old-format twin of a drawing, and field codes are not what a reader sees.
 _SKIPPED = frozenset({f"{_W}pPr", f"{_W}del", f"{_W}moveFrom", f"{_MC}Fallback", f"{_W}instrText", f"{_W}delText"})
+_CHANGES = tuple(f"{_W}{name}" for name in ("ins", "del", "moveFrom", "moveTo"))
+ANCHOR_CHARACTERS = 120
+"""A comment quotes so much of the words it stands at."""
+_OPEN_COMMENTS = 100
 _HEADING = re.compile(r"^heading\s+([1-9])$", re.IGNORECASE)
 
 
 def parse(source: Source) -> Parsed:
-    """Paragraphs, headings and table rows (``table_row``), then foot- and endnotes.
+    """Paragraphs, headings and table rows (``table_row``), then foot- and endnotes, then comments.
+
+    Tracked changes are read with insertions and without deletions, and a warning counts them.
 
     Raises:
+        ParseError: It is damaged.
         LimitExceededError: The text is too long.
     """
+    try:
+        return _read(source)
+    except (PythonDocxError, OpcError) as error:
+        raise damaged("document", error) from error
+
+
+def _read(source: Source) -> Parsed:
     document = docx.Document(io.BytesIO(source.content))
     reader = _Reader(document, TextBuilder(source.limits))
     reader.blocks(document.element.body)
     reader.notes()
+    reader.say_what_changed()
     title = real_title(document.core_properties.title or "")
     return reader.builder.parsed(
         title=title or reader.title,
@@ -61,12 +79,36 @@ class _Reader:
                 self._table(block)
 
     def notes(self) -> None:
-        """Append foot- and endnotes after the text."""
+        """Append foot- and endnotes and comments after the text."""
         for relation in self._document.part.rels.values():
             name = relation.reltype.rsplit("/", 1)[-1]
-            if name in _NOTES and not relation.is_external:
-                root = etree.fromstring(relation.target_part.blob, _safe_parser())
-                self._note_lines(root, _NOTES[name])
+            if name in (*_NOTES, "comments") and not relation.is_external:
+                root = etree.fromstring(relation.target_part.blob, safe_parser())
+                if name in _NOTES:
+                    self._note_lines(root, _NOTES[name])
+                else:
+                    self._comment_lines(root)
+
+    def say_what_changed(self) -> None:
+        """Warn of tracked changes."""
+        changes = sum(1 for _ in self._document.element.body.iter(*_CHANGES))
+        if changes:
+            self.builder.warnings.append(
+                f"{changes} tracked changes are not accepted yet: read with insertions and without deletions"
+            )
+
+    def _comment_lines(self, root: etree._Element) -> None:
+        """Comments with who made them and the words they stand at."""
+        anchors = _anchors(self._document.element.body)
+        for comment in root.iter(f"{_W}comment"):
+            text = " ".join(" ".join(_text(paragraph) for paragraph in comment.iter(_P)).split())
+            if text:
+                author = " ".join(comment.get(f"{_W}author", "").split())
+                words = " ".join(anchors.get(comment.get(f"{_W}id", ""), "").split())[:ANCHOR_CHARACTERS]
+                self.builder.separate()
+                self.builder.add(
+                    f"Comment{f' by {author}' if author else ''}{f' on “{words}”' if words else ''}: {text}"
+                )
 
     def _note_lines(self, root: etree._Element, kind: str) -> None:
         for note in root.iter(f"{_W}{kind}"):
@@ -181,5 +223,18 @@ def _is_hidden(element: etree._Element) -> bool:
     return vanish is not None and vanish.get(_VAL, "1") not in ("0", "false", "off")
 
 
-def _safe_parser() -> etree.XMLParser:
-    return etree.XMLParser(resolve_entities=False, no_network=True)
+def _anchors(body: etree._Element) -> dict[str, str]:
+    """The words that comments stand at, by the comment's id."""
+    open_now: set[str] = set()
+    words: dict[str, str] = {}
+    for element in body.iter(f"{_W}commentRangeStart", f"{_W}commentRangeEnd", f"{_W}t", _P):
+        number = element.get(f"{_W}id", "")
+        if element.tag == f"{_W}commentRangeStart" and len(open_now) < _OPEN_COMMENTS:
+            open_now.add(number)
+        elif element.tag == f"{_W}commentRangeEnd":
+            open_now.discard(number)
+        for each in open_now:
+            said = words.get(each, "")
+            if len(said) < ANCHOR_CHARACTERS:
+                words[each] = said + (" " if element.tag == _P else element.text or "")
+    return words

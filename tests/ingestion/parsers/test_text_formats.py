@@ -253,6 +253,11 @@ def test_deep_json_is_refused(depth: int) -> None:
         read("[" * depth + "1" + "]" * depth, "a.json")
 
 
+def test_a_first_line_that_names_the_delimiter_is_no_row() -> None:
+    parsed = read("sep=^\r\nproduct^price\r\nkettle^4,90\r\n", "a.csv")
+    assert places(parsed, "sheet_row") == [("product: kettle; price: 4,90", {"sheet": "a.csv", "row": 3})]
+
+
 MAIL = """\
 From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>
 To: ann@example.org
