@@ -122,7 +122,7 @@ class Asking:
         """The events of one question; the last one is ``DoneEvent``."""
         state = self._begin(question, options)
         found = self._search(state.asked, _reading(options))
-        level = sufficiency(state.asked, found.passages, found.best_dense)
+        level = sufficiency(state.asked, found.judged, found.best_dense)
         state = replace(state, passages=found.passages, sufficiency=level)
         declined = before_generating(found.passages, level, threshold=_threshold(options))
         if declined is not None:

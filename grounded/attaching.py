@@ -39,6 +39,8 @@ from grounded.records import (
     check_kinds,
     conditions_from,
 )
+from grounded.rerankers import reranker
+from grounded.retrieval.reranking import RERANKED, reranked
 from grounded.retrieval.search import Found, SearchResult
 from grounded.settings import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
 from grounded.streamed import Streamed, answer_of
@@ -193,7 +195,8 @@ class Attached(Streamed):
 
         Raises:
             UsageError: The query is empty, a filter key or an option is unknown, or it is one that a foreign
-                collection cannot honour: ``tenant`` and ``on``, and ``principals`` without a key for them.
+                collection cannot honour: ``tenant``, ``on``, ``expand`` and ``diversity``, and ``principals`` without
+                a key for them.
         """
         return self._search(query, reading).passages
 
@@ -241,14 +244,22 @@ class Attached(Streamed):
         check_names(reading, Reading)
         k = reading.get("k", DEFAULT_K)
         check_k(k)
+        if reading.get("expand", "none") != "none" or reading.get("diversity"):
+            raise UsageError("An attached collection knows only its chunks.", fix="Leave expand and diversity out.")
+        second = reranker(reading.get("rerank"))
         condition = AllOf(conditions=(*self._permitted(reading), *self._filters(reading)))
         depth = max(CANDIDATES, 2 * k)
         near = self._collection.nearest(self._embedder.embed_query(query), limit=depth, condition=condition)
         unique = {each.passage.text: (rank, each) for rank, each in reversed(list(enumerate(near, start=1)))}
-        best = sorted(unique.values(), key=lambda pair: pair[0])[:k]
+        best = sorted(unique.values(), key=lambda pair: pair[0])
+        passages = [each.passage.model_copy(update={"score": each.cosine}) for _, each in best]
+        why = {each.passage.id: Found(dense_rank=rank, dense=each.cosine) for rank, each in best}
+        if second is not None:
+            passages, said = reranked(query, passages, second, depth=max(k, RERANKED))
+            why |= {id: why[id].model_copy(update={"rerank": score}) for id, score in said.items()}
         return SearchResult(
-            passages=tuple(each.passage.model_copy(update={"score": each.cosine}) for _, each in best),
-            found=tuple(Found(dense_rank=rank, dense=each.cosine) for rank, each in best),
+            passages=tuple(passages[:k]),
+            found=tuple(why[each.id] for each in passages[:k]),
             best_dense=max((each.cosine for each in near), default=0.0),
             examined=len(near),
         )

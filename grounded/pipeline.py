@@ -311,36 +311,52 @@ class KnowledgeBase(Keeping, Streamed):
             )
 
     def _search(self, query: str, reading: Reading) -> SearchResult:
-        from grounded.questions import Reading, check_k, check_names, check_question, viewer_of
+        from grounded.questions import Reading, check_expand, check_k, check_names, check_question, viewer_of
+        from grounded.rerankers import reranker
         from grounded.retrieval import search, visible_to
+        from grounded.retrieval.expansion import expanded
 
         self._check_open()
         check_question(query)
         check_names(reading, Reading)
-        k, viewer = reading.get("k", DEFAULT_K), viewer_of(reading)
+        k, viewer, expand = reading.get("k", DEFAULT_K), viewer_of(reading), reading.get("expand", "none")
         check_k(k)
+        check_expand(expand)
         conditions = conditions_from(reading.get("where"))
         check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
+        second = reranker(reading.get("rerank"))
+        ledger = self._ledger
 
         def once() -> SearchResult:
-            return search(
+            result = search(
                 query,
                 embedder=self._embedder,
                 store=self._store,
-                lookup=lambda ids: self._ledger.passages(ids, viewer),
-                slice_text=self._ledger.slice_text,
+                lookup=lambda ids: ledger.passages(ids, viewer),
+                slice_text=ledger.slice_text,
                 k=k,
                 condition=condition,
+                reranker=second,
+                diversity=reading.get("diversity", 0.0),
             )
+            if expand == "none":
+                return result
+            wider = expanded(
+                result.passages,
+                expand,
+                near=lambda *place: ledger.near(*place, viewer),
+                slice_text=ledger.slice_text,
+            )
+            return result.widened(wider)
 
         with telemetry.stage("search", k=k):
-            revision, result = self._ledger.revision, once()
+            revision, result = ledger.revision, once()
             # A commit between store and ledger could hide a document that is being updated.
             for _ in range(SEARCH_RETRIES):
-                if self._ledger.revision == revision:
+                if ledger.revision == revision:
                     break
-                revision, result = self._ledger.revision, once()
+                revision, result = ledger.revision, once()
         return result
 
     def _check_open(self) -> None:

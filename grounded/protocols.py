@@ -207,6 +207,27 @@ class VectorStore(Protocol):
 
 
 @runtime_checkable
+class Reranker(Protocol):
+    """Reads a question and texts together and says how well each answers. Thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """One finite number for each text, in the order given; higher is better, on a scale of its own.
+
+        A text begins with its title on a line of its own, where it has one. The number of a text does not depend on
+        the others.
+
+        Raises:
+            RerankerError: It failed.
+        """
+        ...
+
+
+@runtime_checkable
 class Generator(Protocol):
     """Writes an answer to a prompt. Thread-safe."""
 

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -157,6 +157,9 @@ class ProjectSettings(Record):
         policy: What to do about unsupported sentences: ``flag`` shows them, ``strip``, ``abstain`` or ``repair``.
         sufficiency_threshold: Below it an answer is declined; None takes the built-in one.
         k: Passages per question.
+        expand: Read each with what stands around it: ``neighbours`` or ``section``.
+        diversity: How much a passage that is like a better one gives way, in [0, 1].
+        rerank: ``folder:PATH`` of a cross-encoder that puts the best passages into its own order.
         principals: On whose behalf the command line reads.
         tenant: The tenant it reads and writes.
         record_answers: Keep answer records in the ledger.
@@ -173,6 +176,9 @@ class ProjectSettings(Record):
     policy: Policy = "flag"
     sufficiency_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
     k: int = Field(default=8, ge=1, le=100)
+    expand: Literal["none", "neighbours", "section"] = "none"
+    diversity: float = Field(default=0.0, ge=0.0, le=1.0)
+    rerank: str | None = None
     principals: tuple[str, ...] = ()
     tenant: str = "default"
     record_answers: bool = False
