@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from grounded.moving import move as move
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
     from grounded.prompting import build_prompt as build_prompt
+    from grounded.rebuilding import rebuild as rebuild
     from grounded.records import Answer as Answer
     from grounded.records import Citation as Citation
     from grounded.records import Claim as Claim
@@ -51,9 +52,11 @@ _HOMES = {
     "attach": "grounded.attaching",
     "backup": "grounded.backups",
     "move": "grounded.moving",
+    "rebuild": "grounded.rebuilding",
     "restore": "grounded.restoring",
     **dict.fromkeys(
-        ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arestore", "averify"), "grounded.asynchronous"
+        ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arebuild", "arestore", "averify"),
+        "grounded.asynchronous",
     ),
     "build_prompt": "grounded.prompting",
     "connector": "grounded.connecting",

@@ -26,7 +26,7 @@ from grounded.answering import (
     needs_every_row,
     sufficiency,
 )
-from grounded.errors import UsageError
+from grounded.errors import GenerationError, UsageError
 from grounded.prompting import DEFAULT_TEMPLATE, Quote, Template, answer_so_far, build_prompt, load_template
 from grounded.prompting import parse_answer as parse_reply
 from grounded.protocols import EntailmentModel, Generator
@@ -60,9 +60,11 @@ from grounded.records import (
     Prompt,
     Report,
     Segment,
+    Usage,
     locate,
 )
 from grounded.repairing import Rewriter, rewriter
+from grounded.standalone import standalone_by_model
 from grounded.text.sentences import sentences
 from grounded.verification import REPAIR_TRIES, AnswerStream, Prepared, Verifier, strip_markers, withheld
 
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTHING = Generation(text="")
+_NOTHING_SPENT = Usage()
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class _State:
     turns: tuple[Message, ...]
     options: AskOptions
     generator: Generator
+    spent: Usage = _NOTHING_SPENT
+    notes: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     sufficiency: float = 0.0
     prompt: Prompt | None = None
@@ -190,11 +195,19 @@ class Asking:
     def _begin(self, question: str, options: AskOptions) -> _State:
         check_options(options)
         turns = as_messages(options.get("history"))
-        asked = standalone_question(question, turns)
-        wanted = options.get("llm")
+        asked, wanted = standalone_question(question, turns), options.get("llm")
+        notes: tuple[str, ...] = ()
+        spent = _NOTHING_SPENT
+        model = None if wanted is None else llm(wanted)
+        if turns and model is not None and options.get("standalone", "llm") == "llm":
+            try:
+                made = standalone_by_model(model, question, turns)
+                asked, spent = made.text, made.usage
+            except GenerationError as error:
+                notes = (f"The question was made standalone by rule; the model did not do it: {error.message}",)
         # Compared is what was searched for, so that it is embedded once.
         quoting = ExtractiveGenerator(similarity=lambda _, texts: self._similarity(asked, texts))
-        return _State(uuid.uuid4().hex, question, asked, turns, options, quoting if wanted is None else llm(wanted))
+        return _State(uuid.uuid4().hex, question, asked, turns, options, model or quoting, spent, notes)
 
     def _generate(self, state: _State, prompt: Prompt, template: Template) -> Iterator[Event]:
         options = state.options
@@ -245,9 +258,9 @@ class Asking:
             sufficiency=state.sufficiency,
             freshness=self._freshness(state.passages),
             generator=_with_model(state.generator.ref, state.generation.model),
-            usage=state.generation.usage,
+            usage=state.spent.plus(state.generation.usage),
             question_used=state.asked,
-            notes=(*_notes(report), *_invented(state.quotes)) if report else (),
+            notes=(*state.notes, *_notes(report), *_invented(state.quotes)) if report else state.notes,
             request_id=state.request_id,
         )
         log.info("question %s: %s", answer.request_id, answer.outcome)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from pydantic import Field
 
 from grounded.asking import Asking
+from grounded.embedders import embedder as embedder_of
 from grounded.errors import (
     EmbedderMismatchError,
     KnowledgeBaseError,
@@ -67,6 +68,7 @@ class Attachment(Record):
         principals: Payload key of who may see a point; None when everybody may see everything.
         kinds: Kinds of payload keys to filter on that have no index.
         embedder: Identity of the embedding model that questions are embedded with.
+        model: What it was named by; empty for the shipped one and for an object.
     """
 
     url: str
@@ -77,12 +79,13 @@ class Attachment(Record):
     principals: str | None = None
     kinds: dict[str, KeyKind] = Field(default_factory=dict)
     embedder: str
+    model: str = ""
 
 
 def attach(
     url: str,
     *,
-    embedder: Embedder | None = None,
+    embedder: object = None,
     vector: str | None = None,
     text: str | None = None,
     title: str | None = None,
@@ -97,7 +100,8 @@ def attach(
 
     Args:
         url: ``qdrant://host:6333/collection``.
-        embedder: The model its vectors were made with; None takes the shipped one.
+        embedder: The model its vectors were made with: a name such as ``ollama:NAME`` or an object; None takes the
+            shipped one.
         vector: Name of its dense vector; None takes the only one.
         text: Payload key of the text, a dot leads into an object; None looks under the usual ones, those of LangChain
             and LlamaIndex among them.
@@ -118,14 +122,11 @@ def attach(
     """
     from grounded.retrieval.foreign import ForeignCollection
 
-    if embedder is None:
-        from grounded.models.embedder import default_embedder
-
-        embedder = default_embedder()
+    model = embedder_of(embedder)
     wanted: dict[str, KeyKind] = {**(kinds or {}), **({} if principals is None else {principals: "keyword"})}
     collection = ForeignCollection(
         url,
-        dimension=embedder.dimension,
+        dimension=model.dimension,
         vector=vector,
         text=text,
         title=title,
@@ -134,7 +135,8 @@ def attach(
         api_key=api_key,
     )
     names = {"vector": vector, "text": text, "title": title, "uri": uri, "principals": principals}
-    return Attached(collection, Attachment(url=url, embedder=embedder.identity, kinds=wanted, **names), embedder)
+    named = embedder if isinstance(embedder, str) else ""
+    return Attached(collection, Attachment(url=url, embedder=model.identity, model=named, kinds=wanted, **names), model)
 
 
 class Attached(Streamed):
@@ -152,7 +154,7 @@ class Attached(Streamed):
         self._is_closed = False
 
     @classmethod
-    def open(cls, path: str | Path, *, embedder: Embedder | None = None, api_key: str | None = None) -> Attached:
+    def open(cls, path: str | Path, *, embedder: object = None, api_key: str | None = None) -> Attached:
         """Attach what ``save`` described in a folder.
 
         Raises:
@@ -167,7 +169,9 @@ class Attached(Streamed):
             raise KnowledgeBaseNotFoundError(
                 f"Nothing is attached at {file.parent}.", fix="Attach a collection with: grounded attach URL"
             ) from error
-        attached = attach(kept.url, embedder=embedder, api_key=api_key, **kept.model_dump(exclude={"url", "embedder"}))
+        model = embedder if embedder is not None else kept.model or None
+        described = kept.model_dump(exclude={"url", "embedder", "model"})
+        attached = attach(kept.url, embedder=model, api_key=api_key, **described)
         if attached.attachment.embedder != kept.embedder:
             attached.close()
             raise EmbedderMismatchError(

@@ -120,7 +120,12 @@ class Parser(Protocol):
 
 
 class Embedder(Protocol):
-    """Makes vectors of text. Thread-safe."""
+    """Makes vectors of text. Thread-safe.
+
+    Two more members are used where they are there: ``reads(text) -> bool``, whether it was trained on such text, and
+    ``splitting: str``, what chunks depend on when that is not the model itself: two embedders of one ``splitting`` cut
+    alike, and changing from one to the other splits nothing again.
+    """
 
     @property
     def identity(self) -> str:

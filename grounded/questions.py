@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, get_args
+from typing import Any, Literal, Protocol, TypedDict, get_args
 
 from grounded.errors import UnknownNameError, UsageError
 from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
@@ -87,6 +87,7 @@ class AskOptions(_Prompting, total=False):
     """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
 
     llm: Any
+    standalone: Literal["llm", "rules"]
     policy: Policy
     tries: int
     hold: bool
@@ -195,6 +196,8 @@ def check_options(options: AskOptions) -> None:
     """
     check_names(options, AskOptions)
     check_policy(options.get("policy", "flag"), can_rewrite=options.get("llm") is not None)
+    if options.get("standalone", "llm") not in ("llm", "rules"):
+        raise UnknownNameError("way to make a question standalone", str(options["standalone"]), ("llm", "rules"))
     threshold = options.get("sufficiency_threshold")
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise UsageError(f"The sufficiency threshold lies in [0, 1]; {threshold} does not.")

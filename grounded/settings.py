@@ -34,14 +34,19 @@ class KnowledgeBaseSettings(Record):
     Attributes:
         embedder: Identity of the embedding model that made the vectors.
         dimension: Length of a vector.
-        store: ``edge`` for the embedded store in ``shard/``, or a ``qdrant://`` address.
+        model: What the embedding model was named by, such as ``ollama:NAME``; empty for the shipped one and for an
+            object, which must be given at every opening.
+        store: ``edge`` for the embedded store, or a ``qdrant://`` address.
+        shard: The folder of the embedded store; a rebuild makes another one.
         ledger: ``sqlite`` for ``ledger.sqlite`` in the folder, another path relative to it, or a SQLAlchemy URL
             without a password.
     """
 
     embedder: str
     dimension: int = Field(gt=0)
+    model: str = ""
     store: str = "edge"
+    shard: str = Field(default="shard", pattern=r"^shard(-[0-9a-f]{8})?$")
     ledger: str = "sqlite"
 
     @classmethod
@@ -148,6 +153,8 @@ class ProjectSettings(Record):
 
     Attributes:
         kb: Path of the knowledge base, relative to the file.
+        embedder: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT``, ``URL#MODEL`` or ``fastembed:NAME`` for a
+            new knowledge base; None takes the shipped model.
         llm: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT`` or ``URL#MODEL``; None quotes without a model.
         template: Name or path of a template.
         language: Use the template's texts in this language; empty takes its own.
@@ -167,6 +174,7 @@ class ProjectSettings(Record):
     """
 
     kb: str | None = None
+    embedder: str | None = None
     llm: str | None = None
     template: str = "core/qa"
     language: str = ""

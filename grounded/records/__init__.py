@@ -83,7 +83,7 @@ from grounded.records.force import out_of_force, superseded
 from grounded.records.gates import Gate, GateCheck, Manifest
 from grounded.records.keeping import ErasedDocument, Erasure, Pruning, Reconciliation, SourceDifference
 from grounded.records.locators import Locator, Segment, locate, place_of, places
-from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RestoreReport
+from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RebuildReport, RestoreReport
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
 from grounded.records.verdicts import (
@@ -179,6 +179,7 @@ __all__ = [
     "PromptWarning",
     "Pruning",
     "RawDocument",
+    "RebuildReport",
     "Reconciliation",
     "Record",
     "ReliabilityBin",
