@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 import tomllib
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,24 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = 700
 
 
-class Other(HashEmbedder):
-    """Other vectors, of another length. ``at`` is called when so many texts were embedded."""
+class Words(HashEmbedder):
+    """Counts words into a few places, so that a text is nearest to itself."""
+
+    identity = "words-16"
+
+    def embed_query(self, text: str) -> Vector:
+        vector = np.full(self.dimension, 0.01, dtype=np.float32)
+        for word in re.findall(r"\w+", f"{self.identity} {text}"):
+            vector[zlib.crc32(word.encode()) % self.dimension] += 1
+        return vector / np.linalg.norm(vector)
+
+
+class Other(Words):
+    """Vectors of another length. ``called`` when so many texts as ``at`` were embedded."""
 
     identity = "other-24"
     dimension = 24
-    splitting = "hash-16"
+    splitting = "words-16"
 
     def __init__(self, at: int = -1, called: Callable[[], None] | None = None, pause: float = 0.0) -> None:
         super().__init__()
@@ -47,11 +60,6 @@ class Other(HashEmbedder):
         if self._called and len(self.texts) <= self._at < len(self.texts) + len(texts):
             self._called()
         return super().embed_documents(texts)
-
-    def embed_query(self, text: str) -> Vector:
-        raw = np.frombuffer(hashlib.sha512(b"other" + text.encode()).digest()[:24], dtype=np.uint8)
-        vector = raw.astype(np.float32) - 127.5
-        return vector / np.linalg.norm(vector)
 
 
 def documents(count: int = DOCUMENTS, **changes: Any) -> list[dict[str, Any]]:
@@ -67,7 +75,7 @@ def documents(count: int = DOCUMENTS, **changes: Any) -> list[dict[str, Any]]:
 
 
 def made(folder: Path, count: int = DOCUMENTS) -> Path:
-    with KnowledgeBase.open(folder, create=True, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, create=True, embedder=Words()) as kb:
         assert kb.ingest(documents(count)).ok
     return folder
 
@@ -83,14 +91,14 @@ def check(folder: Path, *, live: int = DOCUMENTS) -> None:
     assert sorted(each.name for each in folder.glob("shard*")) == [KnowledgeBaseSettings.read(folder).shard]
     assert not (folder / REBUILD_MARK).exists()
     with pytest.raises(EmbedderMismatchError):
-        KnowledgeBase.open(folder, embedder=HashEmbedder())
+        KnowledgeBase.open(folder, embedder=Words())
 
 
 def test_another_model_embeds_everything_once_and_is_switched_to(tmp_path: Path) -> None:
     folder, other = made(tmp_path / "kb"), Other()
     seen: list[tuple[int, int]] = []
     report = rebuild(folder, other, progress=lambda *step: seen.append(step))
-    assert (report.source, report.target, report.points, report.embedded) == ("hash-16", "other-24", 700, 700)
+    assert (report.source, report.target, report.points, report.embedded) == ("words-16", "other-24", 700, 700)
     assert report.switched
     assert not report.interrupted
     assert (report.found, report.long) == (0, 0)
@@ -102,14 +110,14 @@ def test_another_model_embeds_everything_once_and_is_switched_to(tmp_path: Path)
         assert (again.documents_unchanged, again.chunks_embedded) == (DOCUMENTS, 0), "it cuts as the model before"
     with pytest.raises(UsageError, match="already"):
         rebuild(folder, Other())
-    assert rebuild(folder, HashEmbedder()).switched, "and back"
+    assert rebuild(folder, Words()).switched, "and back"
 
 
 def test_a_rebuild_that_was_stopped_goes_on(tmp_path: Path) -> None:
     folder, first, second = made(tmp_path / "kb"), Other(), Other()
     report = rebuild(folder, first, cancel=lambda: len(first.texts) >= 300)
     assert (report.interrupted, report.switched, report.embedded) == (True, False, 512)
-    with KnowledgeBase.open(folder, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, embedder=Words()) as kb:
         assert kb.search("Article 420 costs 1260 euros.")[0].text == "Article 420 costs 1260 euros."
         kb.ingest(documents(DOCUMENTS - 10), force_retire=True)
     report = rebuild(folder, second)
@@ -138,7 +146,7 @@ def test_a_model_that_fails_leaves_the_old_one_in_use(tmp_path: Path) -> None:
 
     with pytest.raises(ProviderError):
         rebuild(folder, Other(300, fail))
-    with KnowledgeBase.open(folder, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, embedder=Words()) as kb:
         assert kb.search("Article 3 costs 9 euros.")
     assert rebuild(folder, Other()).found == 256
     check(folder)
@@ -147,10 +155,10 @@ def test_a_model_that_fails_leaves_the_old_one_in_use(tmp_path: Path) -> None:
 def test_while_it_is_open_it_is_searched_and_ingested_into(tmp_path: Path) -> None:
     """What changed meanwhile is in the new index: texts, what is gone, and who may see what."""
     folder = made(tmp_path / "kb")
-    with KnowledgeBase.open(folder, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, embedder=Words()) as kb:
 
         def meanwhile() -> None:
-            assert kb.status().embedder == "hash-16"
+            assert kb.status().embedder == "words-16"
             assert kb.search("Article 420 costs 1260 euros.")[0].text == "Article 420 costs 1260 euros."
             changed = documents(DOCUMENTS - 20)
             changed[0]["text"] = "Article zero is free."
@@ -192,7 +200,7 @@ def test_while_it_is_open_it_is_searched_and_ingested_into(tmp_path: Path) -> No
 
 def test_an_ingest_that_waits_for_the_switch_writes_to_the_new_index(tmp_path: Path) -> None:
     folder = made(tmp_path / "kb", 40)
-    with KnowledgeBase.open(folder, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, embedder=Words()) as kb:
         late = threading.Thread(target=lambda: kb.ingest([{"key": "late", "text": "A late article."}]))
         with kb._ledger.writer():
             late.start()
@@ -205,7 +213,7 @@ def test_an_ingest_that_waits_for_the_switch_writes_to_the_new_index(tmp_path: P
 
 def test_a_process_that_has_it_open_goes_on_and_is_waited_for(tmp_path: Path) -> None:
     folder = made(tmp_path / "kb", 40)
-    with KnowledgeBase.open(folder, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(folder, embedder=Words()) as kb:
         with pytest.raises(KnowledgeBaseLockedError):
             rebuild(folder, Other())
         assert kb.search("Article 3 costs 9 euros.", principals=["staff"])[0].text == "Article 3 costs 9 euros."
@@ -224,7 +232,7 @@ def test_on_a_server_the_new_collection_stands_beside_the_old(tmp_path: Path, qd
     from grounded.retrieval.qdrant import QdrantStore
 
     url = f"qdrant://{qdrant_server}/rebuilt-{random.randrange(10**9)}"
-    with KnowledgeBase.open(tmp_path / "kb", create=True, store=url, embedder=HashEmbedder()) as kb:
+    with KnowledgeBase.open(tmp_path / "kb", create=True, store=url, embedder=Words()) as kb:
         kb.ingest(documents(60))
         report = kb.rebuild(Other())
         assert report.switched
@@ -250,7 +258,7 @@ def test_killed_at_any_instant_it_loses_nothing_and_ends(tmp_path: Path) -> None
     """Either index is whole after every kill; in the end every chunk was embedded, and the old index is gone."""
     chance, kills, rounds = random.Random(5), 0, 0
     folder = made(tmp_path / "kb", 2600)
-    while KnowledgeBaseSettings.read(folder).embedder == "hash-16":
+    while KnowledgeBaseSettings.read(folder).embedder == "words-16":
         rounds += 1
         assert rounds < 60
         with subprocess.Popen(
@@ -264,7 +272,7 @@ def test_killed_at_any_instant_it_loses_nothing_and_ends(tmp_path: Path) -> None
         kills += child.returncode == -signal.SIGKILL
         assert said == "" or json.loads(said)["switched"]
         used = tomllib.loads((folder / "kb.toml").read_text())["embedder"]
-        with KnowledgeBase.open(folder, embedder=Other() if used == "other-24" else HashEmbedder()) as kb:
+        with KnowledgeBase.open(folder, embedder=Other() if used == "other-24" else Words()) as kb:
             assert kb.search("Article 420 costs 1260 euros.")[0].text == "Article 420 costs 1260 euros."
             assert kb.status().points == 2600
     assert kills >= 3

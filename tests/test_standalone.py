@@ -62,7 +62,7 @@ def test_the_model_writes_what_is_searched_for(kb: KnowledgeBase) -> None:
     system, user = model.prompts[0].messages
     assert model.prompts[0].nonce in system.content
     assert ASKED in user.content
-    assert "</conversation>" not in user.content.replace(f"</conversation-{model.prompts[0].nonce}>", "")
+    assert user.content.endswith(f"</conversation-{model.prompts[0].nonce}>"), "a boundary that no turn can know"
 
 
 def test_without_a_history_or_by_rule_no_call_is_spent(kb: KnowledgeBase) -> None:
