@@ -357,7 +357,7 @@ class KnowledgeBase(Keeping, Streamed):
             wider = expanded(
                 result.passages,
                 expand,
-                near=lambda *place: ledger.near(*place, viewer),
+                near=lambda *place: ledger.near(*place, viewer=viewer),
                 slice_text=ledger.slice_text,
             )
             return result.widened(wider)

@@ -12,7 +12,7 @@ from grounded.records import Condition, Location, Passage, Record
 from grounded.retrieval.bm25 import query_vector
 from grounded.retrieval.fusion import Fused, dense_weight, fuse
 from grounded.retrieval.neighbours import SliceText, merged
-from grounded.retrieval.reranking import RERANKED, diversified, reranked
+from grounded.retrieval.reranking import DIVERSIFIED, RERANKED, diversified, reranked
 
 if TYPE_CHECKING:
     from grounded.protocols import Vector
@@ -25,6 +25,9 @@ Lookup = Callable[[Sequence[str]], Mapping[str, Sequence[Passage]]]
 CANDIDATES = 50
 """Points taken from each ranking at first."""
 _DEEPER = 4
+_REACH = 3
+"""Candidates looked up at first, in passages that are wanted."""
+_FEW = 8
 
 
 class Found(Record):
@@ -97,8 +100,8 @@ def search(
 
     Takes candidates by meaning and by words under the condition, fuses them, keeps what ``lookup`` knows as
     live and visible, and fetches more until k passages remain or there are no more points. A text that
-    several documents share is returned once, in its first place, with the others in ``also``, unless their
-    effective dates, trust or succession differ. Deterministic for a given store.
+    several documents share is returned once, in its first place, with the others that were looked up in ``also``,
+    unless their effective dates, trust or succession differ. Deterministic for a given store.
 
     Args:
         question: What is asked.
@@ -127,21 +130,18 @@ def search(
         raise UsageError(f"Diversity lies in [0, 1]; {diversity} does not.")
     weight = dense_weight(embedder, question)
     candidate_source = _Candidates(store, embedder.embed_query(question), query_vector(question), condition, weight)
-    resolved: dict[str, Sequence[Passage]] = {}
-    read = max(k, RERANKED) if reranker else 0
-    depth = max(candidates, 2 * max(k, read))
+    resolved = _Resolved(lookup)
+    read = max(k, RERANKED if reranker else 0, DIVERSIFIED if diversity else 0)
+    depth = max(candidates, 2 * read)
     while True:
         fused = candidate_source.fetch(depth)
-        fresh = [each.id for each in fused if each.id not in resolved]
-        resolved.update({identity: () for identity in fresh} | dict(lookup(fresh) if fresh else {}))
-        unique = _unique(fused, resolved)
-        passages = _joined(unique, k, slice_text)
+        unique, passages = _enough(fused, resolved, k, read, slice_text)
         if candidate_source.exhausted or (len(passages) >= k and len(unique) >= read):
             break
         depth *= _DEEPER
     said: dict[str, float] = {}
     if reranker:
-        unique, said = reranked(question, unique, reranker, depth=read)
+        unique, said = reranked(question, unique, reranker, depth=max(k, RERANKED))
     if reranker or diversity:
         passages = _joined(diversified(unique, store, diversity), k, slice_text)
     log.debug("search: %d candidates, %d passages", len(fused), len(passages))
@@ -192,9 +192,43 @@ class _Candidates:
             rerank=rerank,
         )
 
-    def best_dense(self, resolved: Mapping[str, Sequence[Passage]]) -> float:
+    def best_dense(self, resolved: _Resolved) -> float:
         """The highest cosine of an id that has a passage; what the caller may not see never counts."""
-        return max((score for identity, score in self._dense.scores.items() if resolved[identity]), default=0.0)
+        best_first = list(self._dense.scores)
+        for start in range(0, len(best_first), _FEW):
+            for identity in resolved.look_up(best_first[start : start + _FEW]):
+                if resolved[identity]:
+                    return self._dense.scores[identity]
+        return 0.0
+
+
+class _Resolved(dict[str, Sequence[Passage]]):
+    """What is known of ids; each is looked up once. Looking up is what a search takes longest for."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        super().__init__()
+        self._lookup = lookup
+
+    def look_up(self, ids: Sequence[str]) -> Sequence[str]:
+        """Know all of the ids; the ids themselves."""
+        fresh = [each for each in ids if each not in self]
+        self.update({identity: () for identity in fresh} | dict(self._lookup(fresh) if fresh else {}))
+        return ids
+
+
+def _enough(
+    fused: Sequence[Fused], resolved: _Resolved, k: int, read: int, slice_text: SliceText | None
+) -> tuple[list[Passage], list[Passage]]:
+    """Distinct passages, ``read`` of them when there are so many, and the first k after neighbours were joined."""
+    unique: list[Passage] = []
+    passages: list[Passage] = []
+    for reach in (_REACH * read, len(fused)):
+        resolved.look_up([each.id for each in fused[:reach]])
+        unique = _unique(fused[:reach], resolved)
+        passages = _joined(unique, k, slice_text)
+        if len(passages) >= k and len(unique) >= read:
+            break
+    return unique, passages
 
 
 def _unique(fused: Sequence[Fused], resolved: Mapping[str, Sequence[Passage]]) -> list[Passage]:

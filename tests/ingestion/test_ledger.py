@@ -127,8 +127,8 @@ def test_another_tenant_sees_nothing(ledger: Ledger) -> None:
     assert ledger.passages(ids, Viewer(tenant="other")) == {}
     assert ledger.visible([ID], Viewer(tenant="other")) == set()
     version = ledger.passages(ids, Viewer())[ids[0]][0].version or ""
-    assert ledger.near(ID, version, 0, 100, Viewer())
-    assert ledger.near(ID, version, 0, 100, Viewer(tenant="other")) == []
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer())
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer(tenant="other")) == []
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_what_shares_text_with_a_place_is_near_it(ledger: Ledger) -> None:
     passage = ledger.passages(ids, Viewer())[ids[2]][0]
     assert passage.span == Span(start=6, end=7)
     version = passage.version or ""
-    assert [p.text for p in ledger.near(ID, version, 3, 10, Viewer())] == ["b", "c", "d"]
-    assert [p.text for p in ledger.near(ID, version, 4, 9, Viewer())] == ["c"], "half-open"
+    assert [p.text for p in ledger.near(ID, version, 3, 10, viewer=Viewer())] == ["b", "c", "d"]
+    assert [p.text for p in ledger.near(ID, version, 4, 9, viewer=Viewer())] == ["c"], "half-open"
     put(ledger, write("other"))
-    assert ledger.near(ID, version, 0, 100, Viewer()) == [], "a version that is not live"
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer()) == [], "a version that is not live"
 
 
 def test_what_a_document_supersedes_is_found_by_key_or_by_name_beside_it(ledger: Ledger) -> None:

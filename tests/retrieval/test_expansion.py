@@ -22,7 +22,7 @@ SECTIONS = {
 
 def shelf(sections: dict[tuple[str, ...], list[str]]) -> tuple[str, list[Passage]]:
     """A document of short chunks, one line each, and its passages in order."""
-    text, passages = "", []
+    text, passages = "", list[Passage]()
     for path, lines in sections.items():
         for line in lines:
             span = Span(start=len(text), end=len(text) + len(line))

@@ -268,7 +268,7 @@ class Ledger:
         with reading(self._engine) as connection:
             return reads.passages(connection, self._texts, chunk_ids, viewer)
 
-    def near(self, document_id: str, version: str, start: int, end: int, viewer: Viewer) -> list[Passage]:
+    def near(self, document_id: str, version: str, start: int, end: int, *, viewer: Viewer) -> list[Passage]:
         """The passages of a live version that share text with ``[start, end)``, in order, as ``viewer`` sees them."""
         with reading(self._engine) as connection:
             return reads.near(connection, self._texts, (document_id, version, start, end), viewer)
