@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,12 @@ def test_without_a_history_or_by_rule_no_call_is_spent(kb: KnowledgeBase) -> Non
     model = Talking(ANSWER)
     assert kb.ask(MADE, llm=model, sufficiency_threshold=0.0, verifier="containment").question_used == MADE
     model = Talking(ANSWER)
-    options = {"history": TURNS, "standalone": "rules", "sufficiency_threshold": 0.0, "verifier": "containment"}
+    options: dict[str, Any] = {
+        "history": TURNS,
+        "standalone": "rules",
+        "sufficiency_threshold": 0.0,
+        "verifier": "containment",
+    }
     assert kb.ask(ASKED, llm=model, **options).question_used == BY_RULE
     assert len(model.prompts) == 1
     assert kb.ask(ASKED, history=TURNS).question_used == BY_RULE, "quotes need no model"
@@ -108,7 +114,7 @@ def test_what_is_no_question_falls_back_to_the_rule_with_a_note(
     "written", [MADE, f'"{MADE}"', f"Question: {MADE}", f"Standalone question: “{MADE}”", f"<think>hm</think>\n{MADE}"]
 )
 def test_what_models_put_around_a_question_is_taken_off(written: str) -> None:
-    turns = [Message(**turn) for turn in TURNS]  # type: ignore[arg-type]
+    turns = [Message.model_validate(turn) for turn in TURNS]
     assert standalone_by_model(Talking(written), ASKED, turns).text == MADE
 
 

@@ -195,10 +195,11 @@ class _Candidates:
     def best_dense(self, resolved: _Resolved) -> float:
         """The highest cosine of an id that has a passage; what the caller may not see never counts."""
         best_first = list(self._dense.scores)
-        for start in range(0, len(best_first), _FEW):
-            for identity in resolved.look_up(best_first[start : start + _FEW]):
-                if resolved[identity]:
-                    return self._dense.scores[identity]
+        for place, identity in enumerate(best_first):
+            if identity not in resolved:
+                resolved.look_up(best_first[place : place + _FEW])
+            if resolved[identity]:
+                return self._dense.scores[identity]
         return 0.0
 
 
@@ -209,11 +210,10 @@ class _Resolved(dict[str, Sequence[Passage]]):
         super().__init__()
         self._lookup = lookup
 
-    def look_up(self, ids: Sequence[str]) -> Sequence[str]:
-        """Know all of the ids; the ids themselves."""
+    def look_up(self, ids: Sequence[str]) -> None:
+        """Know all of the ids."""
         fresh = [each for each in ids if each not in self]
         self.update({identity: () for identity in fresh} | dict(self._lookup(fresh) if fresh else {}))
-        return ids
 
 
 def _enough(

@@ -33,9 +33,10 @@ def embeds(handler: Handler) -> None:
     if asked.path.startswith("/msi"):
         assert asked.headers["x-identity-header"] == "identity-secret"
         token = {"access_token": TOKEN, "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
-        return replies(200, {**token, "resource": "https://cognitiveservices.azure.com"})(handler)
-    answer, refuse = _ollama if asked.path == "/api/embed" else _openai, _refusal(asked)
-    return (refuse or answer(asked.body))(handler)
+        replies(200, {**token, "resource": "https://cognitiveservices.azure.com"})(handler)
+        return
+    answer = _ollama if asked.path == "/api/embed" else _openai
+    (_refusal(asked) or answer(asked.body))(handler)
 
 
 def _refusal(asked: Any) -> Any:
