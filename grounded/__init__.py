@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from grounded.asynchronous import abuild_prompt as abuild_prompt
     from grounded.asynchronous import acite as acite
     from grounded.asynchronous import amove as amove
+    from grounded.asynchronous import arebuild as arebuild
     from grounded.asynchronous import arestore as arestore
     from grounded.asynchronous import averify as averify
     from grounded.attaching import attach as attach

@@ -30,7 +30,7 @@ Advance = Callable[[int, int], None]
 
 PASSES = 3
 """How often what was ingested meanwhile is caught up with before writers are made to wait for the rest."""
-_SUFFIX = re.compile(r"-[0-9a-f]{8}$")
+_SUFFIX = re.compile(r"--[0-9a-f]{8}$")
 
 
 def rebuild(
@@ -218,6 +218,6 @@ def _settings_with(old: KnowledgeBaseSettings, embedder: Embedder, model: str) -
     place = {"shard": f"shard-{mark}"}
     if old.store != EMBEDDED_STORE:
         address, question, options = old.store.partition("?")
-        place = {"store": f"{_SUFFIX.sub('', address)}-{mark}{question}{options}"}
+        place = {"store": f"{_SUFFIX.sub('', address)}--{mark}{question}{options}"}
     changed = {"embedder": embedder.identity, "dimension": embedder.dimension, "model": model}
     return old.model_copy(update={**changed, **place})

@@ -119,7 +119,7 @@ def test_a_rebuild_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert (report.interrupted, report.switched, report.embedded) == (True, False, 512)
     with KnowledgeBase.open(folder, embedder=Words()) as kb:
         assert kb.search("Article 420 costs 1260 euros.")[0].text == "Article 420 costs 1260 euros."
-        assert len(kb.forget(where={"old": True}, dry_run=False).documents) == 10
+        assert len(kb.forget(where={"year": 1990}, dry_run=False).documents) == 10
     report = rebuild(folder, second)
     assert (report.switched, report.found, report.embedded) == (True, 512, len(second.texts))
     assert len(second.texts) <= DOCUMENTS - 512
@@ -160,7 +160,7 @@ def test_while_it_is_open_it_is_searched_and_ingested_into(tmp_path: Path) -> No
         def meanwhile() -> None:
             assert kb.status().embedder == "words-16"
             assert kb.search("Article 420 costs 1260 euros.")[0].text == "Article 420 costs 1260 euros."
-            assert len(kb.forget(where={"old": True}, dry_run=False).documents) == 10
+            assert len(kb.forget(where={"year": 1990}, dry_run=False).documents) == 10
             changed = documents(DOCUMENTS - 10)
             changed[0]["text"] = "Article zero is free."
             changed[2]["principals"] = ["staff"]
@@ -237,8 +237,15 @@ def test_on_a_server_the_new_collection_stands_beside_the_old(tmp_path: Path, qd
         kb.ingest(documents(60))
         report = kb.rebuild(Other())
         assert report.switched
-        assert report.store.startswith(f"{url}-")
+        assert report.store.startswith(f"{url}--")
         assert kb.search("Article 4 costs 12 euros.")[0].text == "Article 4 costs 12 euros."
+
+    class Third(Other):
+        identity = "third-24"
+
+    again = rebuild(tmp_path / "kb", Third())
+    assert again.store != report.store
+    assert len(again.store) == len(report.store), "one suffix, not two"
     old = QdrantStore(url, dimension=16, create=False)
     assert old.count() == 60
     old.close()
