@@ -62,13 +62,14 @@ class Other(Words):
         return super().embed_documents(texts)
 
 
-def documents(count: int = DOCUMENTS, **changes: Any) -> list[dict[str, Any]]:
+def documents(count: int = DOCUMENTS) -> list[dict[str, Any]]:
+    """Articles, every second one for the staff; the last ten of 700 are old."""
     return [
         {
             "key": f"{n}",
             "text": f"Article {n} costs {n * 3} euros.",
             "principals": ["staff"] if n % 2 else [],
-            **changes,
+            "metadata": {"year": 1990 if DOCUMENTS - 10 <= n < DOCUMENTS else 2020},
         }
         for n in range(count)
     ]
