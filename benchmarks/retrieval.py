@@ -3,6 +3,7 @@
     python benchmarks/retrieval.py                          # English and code; a minute per 5,000 chunks and core
     python benchmarks/retrieval.py --sets scifact xquad-en --weights 0.4 0.5 0.6
     python benchmarks/retrieval.py --sets two-hops --real   # through ingest and search, as a user would
+    python benchmarks/retrieval.py --sets scifact --queries 200 --rerank verifier     # or folder:PATH
 
 The fast form splits, embeds, weighs words and fuses with the package's own parts and ranks with numpy; vectors are
 kept under ``--cache``. Documents are ranked by their best chunk. nDCG@10 has binary gains; recall is the share of a
@@ -18,6 +19,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,18 @@ from retrieval_sets import ENGLISH, NAMES, Collection, collection
 from grounded import KnowledgeBase
 from grounded.ingestion.splitting import split
 from grounded.models.embedder import default_embedder
-from grounded.protocols import Embedder, Scored
+from grounded.models.entailment import default_network
+from grounded.protocols import Embedder, Reranker, Scored
 from grounded.questions import as_messages, standalone_question
 from grounded.records import Document
+from grounded.rerankers import reranker
 from grounded.retrieval.bm25 import document_vector, query_vector
 from grounded.retrieval.fusion import Fused, dense_weight, fuse
+from grounded.retrieval.reranking import RERANKED
 
 DEPTH, DEEPEST = 50, 20
+SPENT: list[float] = []
+"""Seconds of processor time of each call of the reranker."""
 Figures = tuple[float, float, float]
 
 
@@ -96,7 +103,25 @@ def vectors(embedder: Embedder, cache: Path, name: str, texts: Sequence[str], qu
     return kept["documents"], kept["questions"]
 
 
-def fast(name: str, found: Collection, embedder: Embedder, cache: Path, weights: Sequence[float]) -> dict[str, Figures]:
+class Verifier:
+    """The shipped entailment network as a reranker: how much it believes that a text supports the question."""
+
+    name = "verifier"
+
+    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Support against the larger of contradiction and neither."""
+        read = default_network().read([(text, question) for text in texts])
+        return [each.supported - max(each.contradicted, each.neither) for each in read]
+
+
+def fast(
+    name: str,
+    found: Collection,
+    embedder: Embedder,
+    cache: Path,
+    weights: Sequence[float],
+    second: Reranker | None = None,
+) -> dict[str, Figures]:
     """Figures by way of searching, without a store."""
     texts, owners = [], []
     for key, document in found.documents.items():
@@ -116,11 +141,25 @@ def fast(name: str, found: Collection, embedder: Embedder, cache: Path, weights:
         dense, sparse = ranking(documents @ vector), ranking(words.scores(question))
         ways: dict[str, Sequence[Scored | Fused]] = {"words": sparse, "meaning": dense}
         ways["both"] = fuse(dense, sparse, dense_weight=dense_weight(embedder, question))
+        if second is not None:
+            ways["both, reranked"] = by_reranker(second, question, ways["both"], texts)
         ways |= {f"both, weight {w:.2f}": fuse(dense, sparse, dense_weight=w) for w in weights}
         for way, ranked in ways.items():
             keys = list(dict.fromkeys(owners[int(scored.id)] for scored in ranked))
             each.setdefault(way, []).append(figures(keys, query.relevant))
     return {way: _mean(rows) for way, rows in each.items()}
+
+
+def by_reranker(
+    second: Reranker, question: str, ranked: Sequence[Scored | Fused], texts: Sequence[str]
+) -> list[Scored]:
+    """The best ``RERANKED`` chunks in the reranker's order, the rest behind them; its processor time is counted."""
+    best, rest = ranked[:RERANKED], ranked[RERANKED:]
+    started = time.process_time()
+    said = second.scores(question, [texts[int(each.id)] for each in best])
+    SPENT.append(time.process_time() - started)
+    order = sorted(range(len(best)), key=lambda place: (-said[place], place))
+    return [Scored(best[place].id, said[place]) for place in order] + [Scored(each.id, 0.0) for each in rest]
 
 
 def real(found: Collection) -> dict[str, Figures]:
@@ -145,19 +184,28 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", type=float, default=[], help="of meaning, besides the default")
     parser.add_argument("--cache", type=Path, default=Path(".cache/retrieval"))
     parser.add_argument("--real", action="store_true", help="through ingest and search")
+    parser.add_argument("--queries", type=int, help="only so many questions of each set, evenly spread")
+    parser.add_argument("--rerank", help="verifier, or folder:PATH of a cross-encoder: reorders the best 20")
     options = parser.parse_args()
+    second = Verifier() if options.rerank == "verifier" else reranker(options.rerank)
     embedder = default_embedder()
     print(f"{embedder.identity}\n{'set':<16}{'way':<24}{'nDCG@10':>9}{'recall@5':>10}{'recall@20':>10}")
     every: dict[str, list[Figures]] = {}
     for name in options.sets:
         found = collection(name)
-        ways = real(found) if options.real else fast(name, found, embedder, options.cache, options.weights)
+        if options.queries:
+            step = max(1, len(found.queries) // options.queries)
+            found = replace(found, queries=found.queries[::step][: options.queries])
+        ways = real(found) if options.real else fast(name, found, embedder, options.cache, options.weights, second)
         for way, row in ways.items():
             every.setdefault(way, []).append(row)
             print(f"{name:<16}{way:<24}{row[0]:>9.3f}{row[1]:>10.3f}{row[2]:>10.3f}", flush=True)
     for way, rows in every.items():
         row = _mean(rows)
         print(f"{'mean':<16}{way:<24}{row[0]:>9.3f}{row[1]:>10.3f}{row[2]:>10.3f}")
+    if SPENT:
+        gain, milliseconds = _mean(every["both, reranked"])[0] - _mean(every["both"])[0], 1000 * float(np.mean(SPENT))
+        print(f"reranking: {gain:+.3f} nDCG@10 for {milliseconds:.0f} ms of processor time a question")
 
 
 if __name__ == "__main__":

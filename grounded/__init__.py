@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from grounded.asynchronous import abuild_prompt as abuild_prompt
     from grounded.asynchronous import acite as acite
     from grounded.asynchronous import amove as amove
+    from grounded.asynchronous import arebuild as arebuild
     from grounded.asynchronous import arestore as arestore
     from grounded.asynchronous import averify as averify
     from grounded.attaching import attach as attach
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from grounded.moving import move as move
     from grounded.pipeline import KnowledgeBase as KnowledgeBase
     from grounded.prompting import build_prompt as build_prompt
+    from grounded.rebuilding import rebuild as rebuild
     from grounded.records import Answer as Answer
     from grounded.records import Citation as Citation
     from grounded.records import Claim as Claim
@@ -52,9 +54,11 @@ _HOMES = {
     "attach": "grounded.attaching",
     "backup": "grounded.backups",
     "move": "grounded.moving",
+    "rebuild": "grounded.rebuilding",
     "restore": "grounded.restoring",
     **dict.fromkeys(
-        ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arestore", "averify"), "grounded.asynchronous"
+        ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arebuild", "arestore", "averify"),
+        "grounded.asynchronous",
     ),
     "build_prompt": "grounded.prompting",
     "connector": "grounded.connecting",

@@ -25,7 +25,7 @@ from grounded.answering import (
     needs_every_row,
     sufficiency,
 )
-from grounded.errors import UsageError
+from grounded.errors import GenerationError, UsageError
 from grounded.prompting import DEFAULT_TEMPLATE, Quote, Template, build_prompt, load_template
 from grounded.protocols import EntailmentModel, Generator
 from grounded.questions import (
@@ -59,11 +59,13 @@ from grounded.records import (
     Query,
     Report,
     Segment,
+    Usage,
     Viewer,
     locate,
 )
 from grounded.repairing import Rewriter, rewriter
 from grounded.replying import Reply
+from grounded.standalone import standalone_by_model
 from grounded.text.sentences import sentences
 from grounded.verification import REPAIR_TRIES, AnswerStream, Prepared, Verifier, strip_markers, withheld
 
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTHING = Generation(text="")
+_NOTHING_SPENT = Usage()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class _State:
     turns: tuple[Message, ...]
     options: AskOptions
     generator: Generator
+    spent: Usage = _NOTHING_SPENT
+    notes: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     sufficiency: float = 0.0
     prompt: Prompt | None = None
@@ -134,7 +139,7 @@ class Asking:
             yield from self._from_rows(replace(state, computed=computed, passages=computed.passages), computed)
             return
         found = self._search(state.asked, _reading(options))
-        level = sufficiency(state.asked, found.passages, found.best_dense)
+        level = sufficiency(state.asked, found.judged, found.best_dense)
         state = replace(state, passages=found.passages, sufficiency=level)
         declined = before_generating(found.passages, level, threshold=_threshold(options))
         if declined is not None:
@@ -217,11 +222,19 @@ class Asking:
     def _begin(self, question: str, options: AskOptions) -> _State:
         check_options(options)
         turns = as_messages(options.get("history"))
-        asked = standalone_question(question, turns)
-        wanted = options.get("llm")
+        asked, wanted = standalone_question(question, turns), options.get("llm")
+        notes: tuple[str, ...] = ()
+        spent = _NOTHING_SPENT
+        model = None if wanted is None else llm(wanted)
+        if turns and model is not None and options.get("standalone", "llm") == "llm":
+            try:
+                made = standalone_by_model(model, question, turns)
+                asked, spent = made.text, made.usage
+            except GenerationError as error:
+                notes = (f"The question was made standalone by rule; the model did not do it: {error.message}",)
         # Compared is what was searched for, so that it is embedded once.
         quoting = ExtractiveGenerator(similarity=lambda _, texts: self._similarity(asked, texts))
-        return _State(uuid.uuid4().hex, question, asked, turns, options, quoting if wanted is None else llm(wanted))
+        return _State(uuid.uuid4().hex, question, asked, turns, options, model or quoting, spent, notes)
 
     def _generate(self, state: _State, prompt: Prompt, template: Template) -> Iterator[Event]:
         options = state.options
@@ -275,9 +288,9 @@ class Asking:
             sufficiency=state.sufficiency,
             freshness=state.computed.freshness if state.computed else self._freshness(state.passages),
             generator=_with_model(state.generator.ref, state.generation.model),
-            usage=state.generation.usage,
+            usage=state.spent.plus(state.generation.usage),
             question_used=state.asked,
-            notes=_notes(state, report),
+            notes=(*state.notes, *_notes(state, report)),
             request_id=state.request_id,
         )
         log.info("question %s: %s", answer.request_id, answer.outcome)

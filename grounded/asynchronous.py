@@ -9,6 +9,7 @@ from grounded.attaching import attach
 from grounded.backups import backup
 from grounded.moving import move
 from grounded.prompting import build_prompt
+from grounded.rebuilding import rebuild
 from grounded.restoring import restore
 from grounded.twins import twin
 from grounded.verification import cite, verify
@@ -18,5 +19,6 @@ abackup = twin(backup)
 abuild_prompt = twin(build_prompt)
 acite = twin(cite)
 amove = twin(move)
+arebuild = twin(rebuild)
 arestore = twin(restore)
 averify = twin(verify)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from grounded.asking import Asking
 from grounded.computing import compute
+from grounded.embedders import embedder as embedder_of
 from grounded.errors import (
     EmbedderMismatchError,
     KnowledgeBaseError,
@@ -40,6 +41,8 @@ from grounded.records import (
     check_kinds,
     conditions_from,
 )
+from grounded.rerankers import reranker
+from grounded.retrieval.reranking import RERANKED, reranked
 from grounded.retrieval.search import Found, SearchResult
 from grounded.settings import PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE
 from grounded.streamed import Streamed, answer_of
@@ -66,6 +69,7 @@ class Attachment(Record):
         principals: Payload key of who may see a point; None when everybody may see everything.
         kinds: Kinds of payload keys to filter on that have no index.
         embedder: Identity of the embedding model that questions are embedded with.
+        model: What it was named by; empty for the shipped one and for an object.
     """
 
     url: str
@@ -76,12 +80,13 @@ class Attachment(Record):
     principals: str | None = None
     kinds: dict[str, KeyKind] = Field(default_factory=dict)
     embedder: str
+    model: str = ""
 
 
 def attach(
     url: str,
     *,
-    embedder: Embedder | None = None,
+    embedder: object = None,
     vector: str | None = None,
     text: str | None = None,
     title: str | None = None,
@@ -96,7 +101,8 @@ def attach(
 
     Args:
         url: ``qdrant://host:6333/collection``.
-        embedder: The model its vectors were made with; None takes the shipped one.
+        embedder: The model its vectors were made with: a name such as ``ollama:NAME`` or an object; None takes the
+            shipped one.
         vector: Name of its dense vector; None takes the only one.
         text: Payload key of the text, a dot leads into an object; None looks under the usual ones, those of LangChain
             and LlamaIndex among them.
@@ -117,14 +123,11 @@ def attach(
     """
     from grounded.retrieval.foreign import ForeignCollection
 
-    if embedder is None:
-        from grounded.models.embedder import default_embedder
-
-        embedder = default_embedder()
+    model = embedder_of(embedder)
     wanted: dict[str, KeyKind] = {**(kinds or {}), **({} if principals is None else {principals: "keyword"})}
     collection = ForeignCollection(
         url,
-        dimension=embedder.dimension,
+        dimension=model.dimension,
         vector=vector,
         text=text,
         title=title,
@@ -133,7 +136,8 @@ def attach(
         api_key=api_key,
     )
     names = {"vector": vector, "text": text, "title": title, "uri": uri, "principals": principals}
-    return Attached(collection, Attachment(url=url, embedder=embedder.identity, kinds=wanted, **names), embedder)
+    named = embedder if isinstance(embedder, str) else ""
+    return Attached(collection, Attachment(url=url, embedder=model.identity, model=named, kinds=wanted, **names), model)
 
 
 class Attached(Streamed):
@@ -151,7 +155,7 @@ class Attached(Streamed):
         self._is_closed = False
 
     @classmethod
-    def open(cls, path: str | Path, *, embedder: Embedder | None = None, api_key: str | None = None) -> Attached:
+    def open(cls, path: str | Path, *, embedder: object = None, api_key: str | None = None) -> Attached:
         """Attach what ``save`` described in a folder.
 
         Raises:
@@ -166,7 +170,9 @@ class Attached(Streamed):
             raise KnowledgeBaseNotFoundError(
                 f"Nothing is attached at {file.parent}.", fix="Attach a collection with: grounded attach URL"
             ) from error
-        attached = attach(kept.url, embedder=embedder, api_key=api_key, **kept.model_dump(exclude={"url", "embedder"}))
+        model = embedder if embedder is not None else kept.model or None
+        described = kept.model_dump(exclude={"url", "embedder", "model"})
+        attached = attach(kept.url, embedder=model, api_key=api_key, **described)
         if attached.attachment.embedder != kept.embedder:
             attached.close()
             raise EmbedderMismatchError(
@@ -194,7 +200,8 @@ class Attached(Streamed):
 
         Raises:
             UsageError: The query is empty, a filter key or an option is unknown, or it is one that a foreign
-                collection cannot honour: ``tenant`` and ``on``, and ``principals`` without a key for them.
+                collection cannot honour: ``tenant``, ``on``, ``expand`` and ``diversity``, and ``principals`` without
+                a key for them.
         """
         return self._search(query, reading).passages
 
@@ -242,14 +249,22 @@ class Attached(Streamed):
         check_names(reading, Reading)
         k = reading.get("k", DEFAULT_K)
         check_k(k)
+        if reading.get("expand", "none") != "none" or reading.get("diversity"):
+            raise UsageError("An attached collection knows only its chunks.", fix="Leave expand and diversity out.")
+        second = reranker(reading.get("rerank"))
         condition = AllOf(conditions=(*self._permitted(reading), *self._filters(reading)))
         depth = max(CANDIDATES, 2 * k)
         near = self._collection.nearest(self._embedder.embed_query(query), limit=depth, condition=condition)
         unique = {each.passage.text: (rank, each) for rank, each in reversed(list(enumerate(near, start=1)))}
-        best = sorted(unique.values(), key=lambda pair: pair[0])[:k]
+        best = sorted(unique.values(), key=lambda pair: pair[0])
+        passages = [each.passage.model_copy(update={"score": each.cosine}) for _, each in best]
+        why = {each.passage.id: Found(dense_rank=rank, dense=each.cosine) for rank, each in best}
+        if second is not None:
+            passages, said = reranked(query, passages, second, depth=max(k, RERANKED))
+            why |= {id: why[id].model_copy(update={"rerank": score}) for id, score in said.items()}
         return SearchResult(
-            passages=tuple(each.passage.model_copy(update={"score": each.cosine}) for _, each in best),
-            found=tuple(Found(dense_rank=rank, dense=each.cosine) for rank, each in best),
+            passages=tuple(passages[:k]),
+            found=tuple(why[each.id] for each in passages[:k]),
             best_dense=max((each.cosine for each in near), default=0.0),
             examined=len(near),
         )

@@ -33,6 +33,7 @@
     │   ├── QuarantinedError                   hidden or misleading text, and quarantine was asked for
     │   ├── ClockSkewError                     an event claims to happen in the future
     │   └── WorkerCrashError                   the parsing process died
+    ├── RerankerError                          the reranker failed, or returned no score for a passage
     ├── TemplateError                          a template or pack is missing, broken or forbidden
     ├── BudgetError                            the required parts do not fit the token budget
     ├── GenerationError
@@ -238,6 +239,10 @@ class ClockSkewError(ParseError):
 
 class WorkerCrashError(ParseError):
     """The parsing process died on this document."""
+
+
+class RerankerError(GroundedError):
+    """The reranker failed, or what it returned is not one finite number for each passage."""
 
 
 class TemplateError(GroundedError):

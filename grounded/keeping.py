@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from grounded.connecting import FILES, Declared, Source, as_sources, connector, declared
 from grounded.errors import SourceNotFoundError, UsageError
+from grounded.indexes import Current, Index
 from grounded.models.remembering import RememberingEmbedder
-from grounded.opening import open_ledger, size_on_disk, status_from
+from grounded.opening import finish_rebuild, open_ledger, size_on_disk, status_from
 from grounded.protocols import Connector, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
@@ -23,6 +24,7 @@ from grounded.records import (
     Erasure,
     IngestReport,
     Pruning,
+    RebuildReport,
     Reconciliation,
     Status,
     Viewer,
@@ -44,7 +46,7 @@ class Keeping:
     """What an opened knowledge base does to stay true, small and forgetful; ``KnowledgeBase`` is one."""
 
     path: Path
-    _settings: KnowledgeBaseSettings
+    _current: Current
     _ledger: Ledger
     _store: VectorStore
     _embedder: RememberingEmbedder
@@ -75,7 +77,8 @@ class Keeping:
     def status(self) -> Status:
         """What it holds, and whether ledger and store agree."""
         self._check_open()
-        return status_from(self.path, self._settings, self._ledger, points=self._store.count())
+        with self._current.reading() as index:
+            return status_from(self.path, index.settings, self._ledger, points=index.store.count())
 
     def answers(
         self, *, limit: int = 100, tenant: str | None = None, principals: Sequence[str] | None = None
@@ -280,6 +283,37 @@ class Keeping:
             self._compact()
         return Pruning(bytes_before=before, bytes_after=size_on_disk(self.path))
 
+    def rebuild(
+        self,
+        embedder: object = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> RebuildReport:
+        """Change the embedding model while it is searched and ingested into; see ``grounded.rebuild``.
+
+        Searches use the old index until the new one is whole, and are not held up; ingests wait for the last moment,
+        in which what changed meanwhile is caught up with. Other processes that share its server must open it again.
+
+        Args:
+            embedder: A name such as ``ollama:NAME``, an object, or None for the shipped model.
+            progress: ``progress(done, total)``, called after every portion.
+            cancel: Asked before every portion; True stops there, and the same call goes on later.
+        """
+        from grounded.rebuilding import Rebuilding
+
+        self._check_open()
+        settings = self._current.index.settings
+        with Rebuilding(self.path, settings, self._ledger, embedder) as new:
+            if new.build(progress, cancel):
+                with self._ledger.writer():
+                    new.switch()
+                    new.keep_store()
+                    self._current.take_up(Index(new.settings, new.store, new.embedder))
+                finish_rebuild(self.path, new.settings)
+            return new.report()
+
+    arebuild = twin(rebuild)
     astatus, aanswers, areconcile, aretry = twin(status), twin(answers), twin(reconcile), twin(retry)
     aforget, areadmit, aprune, acompact = twin(forget), twin(readmit), twin(prune), twin(compact)
     astatus_of = classmethod(twin(status_of.__func__))  # type: ignore[attr-defined]

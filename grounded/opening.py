@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 LOCK_POLL_SECONDS = 0.1
 SHARD_FOLDER = "shard"
+REBUILD_MARK = "rebuild.json"
+"""Says which index is being built beside the one in use, and which one it replaces."""
 LEDGER_FILE = "ledger.sqlite"
 EMBEDDED_STORE = "edge"
 LOCAL_LEDGER = "sqlite"
@@ -50,8 +53,20 @@ class Parts(NamedTuple):
     ledger: Ledger
 
 
+def model_of(folder: Path) -> str | None:
+    """What the embedding model of a knowledge base is named by; None when it is not, or there is none yet."""
+    return KnowledgeBaseSettings.read(folder).model or None if (folder / KB_FILE).exists() else None
+
+
 def open_parts(
-    folder: Path, *, create: bool, store: str | None, ledger: str | None, embedder: Embedder, wait: float
+    folder: Path,
+    *,
+    create: bool,
+    store: str | None,
+    ledger: str | None,
+    embedder: Embedder,
+    model: str = "",
+    wait: float,
 ) -> Parts:
     """Settings, store and ledger of a knowledge base, made when it is new and ``create`` says so.
 
@@ -64,11 +79,13 @@ def open_parts(
         EmbedderMismatchError: It was made with another embedding model.
     """
     with _typed(folder):
-        settings, is_new = _settings_for(folder, create=create, store=store, ledger=ledger, embedder=embedder)
+        settings, is_new = _settings_for(
+            folder, create=create, store=store, ledger=ledger, embedder=embedder, model=model
+        )
         if settings.embedder != embedder.identity or settings.dimension != embedder.dimension:
             raise EmbedderMismatchError(
                 f"{folder} was made with the embedding model {settings.embedder!r}; this is {embedder.identity!r}.",
-                fix="Open it with the model it was made with, or ingest into a new knowledge base.",
+                fix="Open it with the model it was made with, or change it with: grounded rebuild --embedder NAME",
             )
         if is_new:
             with _leaving_nothing(folder):
@@ -80,12 +97,12 @@ def open_parts(
         # Somebody else made it while we waited; what was asked for must agree with that.
         parts.store.close()
         parts.ledger.close()
-        return open_parts(folder, create=False, store=store, ledger=ledger, embedder=embedder, wait=wait)
+        return open_parts(folder, create=False, store=store, ledger=ledger, embedder=embedder, model=model, wait=wait)
     return parts
 
 
 def _settings_for(
-    folder: Path, *, create: bool, store: str | None, ledger: str | None, embedder: Embedder
+    folder: Path, *, create: bool, store: str | None, ledger: str | None, embedder: Embedder, model: str
 ) -> tuple[KnowledgeBaseSettings, bool]:
     """The settings, and whether the knowledge base is new; nothing is written."""
     if folder.exists() and not folder.is_dir():
@@ -105,6 +122,7 @@ def _settings_for(
     settings = KnowledgeBaseSettings(
         embedder=embedder.identity,
         dimension=embedder.dimension,
+        model=model,
         store=store or EMBEDDED_STORE,
         ledger=ledger or LOCAL_LEDGER,
     )
@@ -175,12 +193,25 @@ def _opened(folder: Path, settings: KnowledgeBaseSettings, *, wait: float, is_ne
         if is_new:
             _check_new(folder, settings, store, ledger)
             settings.write(folder)
+        finish_rebuild(folder, settings)
     except BaseException:
         if ledger is not None:
             ledger.close()
         store.close()
         raise
     return Parts(settings, store, ledger)
+
+
+def finish_rebuild(folder: Path, settings: KnowledgeBaseSettings) -> None:
+    """Remove the index that a rebuild has replaced, when it has; a collection on a server stays where it is."""
+    mark = folder / REBUILD_MARK
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        begun = json.loads(mark.read_text("utf-8"))
+        if (begun["embedder"], begun["store"], begun["shard"]) == (settings.embedder, settings.store, settings.shard):
+            old = folder / Path(begun["old"]).name
+            if settings.store == EMBEDDED_STORE and old.name != settings.shard:
+                shutil.rmtree(old, ignore_errors=True)
+            mark.unlink()
 
 
 def _check_new(folder: Path, settings: KnowledgeBaseSettings, store: VectorStore, ledger: Ledger) -> None:
@@ -242,7 +273,7 @@ def open_store(folder: Path, settings: KnowledgeBaseSettings, *, wait: float) ->
         return QdrantStore(settings.store, dimension=settings.dimension)
     from grounded.retrieval.edge import EdgeStore
 
-    return _patiently(lambda: EdgeStore(folder / SHARD_FOLDER, dimension=settings.dimension, create=True), wait)
+    return _patiently(lambda: EdgeStore(folder / settings.shard, dimension=settings.dimension, create=True), wait)
 
 
 def _ledger_held(address: str | Path, settings: KnowledgeBaseSettings, *, wait: float) -> Callable[[], None] | None:

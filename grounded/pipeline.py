@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from grounded import telemetry
 from grounded.connecting import Source, as_sources, connector
 from grounded.errors import KnowledgeBaseError, UsageError
+from grounded.indexes import Current, Index, Part
 from grounded.keeping import Keeping
 from grounded.models.remembering import RememberingEmbedder
-from grounded.opening import open_parts
+from grounded.opening import model_of, open_parts
 from grounded.protocols import Connector, Embedder, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
@@ -64,10 +65,11 @@ class KnowledgeBase(Keeping, Streamed):
         embedder: Embedder,
     ) -> None:
         self.path = path
-        self._settings = settings
         self._ledger = ledger
-        self._store = store
-        self._embedder = RememberingEmbedder(embedder)
+        self._current = Current(Index(settings, store, embedder))
+        # An ingest that waits for its turn while the model is changed goes on with the new store and model.
+        self._store = cast(VectorStore, Part(lambda: self._current.index.store))
+        self._embedder = cast(RememberingEmbedder, Part(lambda: self._current.index.embedder))
         self._is_closed = False
 
     @classmethod
@@ -78,7 +80,7 @@ class KnowledgeBase(Keeping, Streamed):
         create: bool = False,
         store: str | None = None,
         ledger: str | None = None,
-        embedder: Embedder | None = None,
+        embedder: Embedder | str | object | None = None,
         wait: float = 0.0,
     ) -> Self:
         """Open a knowledge base, and repair whatever a crash left half done.
@@ -89,7 +91,9 @@ class KnowledgeBase(Keeping, Streamed):
             store: ``qdrant://host:6333/name`` for a server instead of the embedded store; fixed at creation.
             ledger: ``postgresql://user@host/database`` without a password, or the path of a SQLite file, relative
                 to the knowledge base's folder, instead of ``ledger.sqlite``; fixed at creation.
-            embedder: Another embedding model than the shipped one; the same one at every opening.
+            embedder: Another embedding model than the shipped one: a name such as ``ollama:NAME``, which is remembered,
+                or an object, which must be given at every opening (``grounded.embedders.embedder``). ``rebuild``
+                changes it.
             wait: Seconds to wait while another process holds it.
 
         Raises:
@@ -97,28 +101,34 @@ class KnowledgeBase(Keeping, Streamed):
             KnowledgeBaseExistsError: The path is a file, or a folder with other things in it.
             KnowledgeBaseLockedError: Another process holds it; ``pid`` names the holder.
             EmbedderMismatchError: It was made with another embedding model.
+            GenerationError: The endpoint of the embedding model refused, or cannot be reached.
             ConfigurationError: ``store`` or ``ledger`` is impossible, holds a password, or is not what the
                 knowledge base was made with.
             LedgerError: The ledger is missing although the vectors are there; nothing was changed.
         """
+        from grounded.embedders import embedder as embedder_of
         from grounded.ingestion.repair import repair
         from grounded.retrieval.bm25 import document_vector
 
         folder = Path(path).expanduser().absolute()
-        if embedder is None:
-            from grounded.models.embedder import default_embedder
-
-            embedder = default_embedder()
+        named = embedder if embedder is not None else model_of(folder)
+        model = embedder_of(named)
         settings, opened_store, opened_ledger = open_parts(
-            folder, create=create, store=store, ledger=ledger, embedder=embedder, wait=wait
+            folder,
+            create=create,
+            store=store,
+            ledger=ledger,
+            embedder=model,
+            model=named if isinstance(named, str) else "",
+            wait=wait,
         )
         try:
-            repair(opened_ledger, opened_store, embedder, document_vector)
+            repair(opened_ledger, opened_store, model, document_vector)
         except BaseException:
             opened_ledger.close()
             opened_store.close()
             raise
-        return cls(folder, settings=settings, ledger=opened_ledger, store=opened_store, embedder=embedder)
+        return cls(folder, settings=settings, ledger=opened_ledger, store=opened_store, embedder=model)
 
     def ingest(
         self,
@@ -218,7 +228,8 @@ class KnowledgeBase(Keeping, Streamed):
         Args:
             question: The question.
             options: Those of ``prompt`` except ``tools``, ``model`` and ``encoding``; ``llm`` (a spec such as
-                ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for quotes); ``policy`` (``flag``,
+                ``ollama:NAME``, a LlamaIndex LLM, a ``Generator``, or None for quotes); ``standalone`` (``llm``: with a
+                ``history`` the model first writes what to search for; ``rules`` saves that call); ``policy`` (``flag``,
                 ``strip``, ``abstain`` or ``repair``, with at most ``tries`` rewritings), ``verifier`` and
                 ``reference_date`` as for ``grounded.verify``; ``sufficiency_threshold``; ``record`` (keep an answer
                 record) and ``redact``.
@@ -272,7 +283,8 @@ class KnowledgeBase(Keeping, Streamed):
         from grounded.backups import write_backup
 
         self._check_open()
-        return write_backup(self.path, self._settings, self._store, file, cancel=cancel)
+        with self._current.reading() as index:
+            return write_backup(self.path, index.settings, index.store, file, cancel=cancel)
 
     def close(self) -> None:
         """Flush and release; another process may open it then. Closing twice does nothing."""
@@ -313,36 +325,52 @@ class KnowledgeBase(Keeping, Streamed):
             )
 
     def _search(self, query: str, reading: Reading) -> SearchResult:
-        from grounded.questions import Reading, check_k, check_names, check_question, viewer_of
+        from grounded.questions import Reading, check_expand, check_k, check_names, check_question, viewer_of
+        from grounded.rerankers import reranker
         from grounded.retrieval import search, visible_to
+        from grounded.retrieval.expansion import expanded
 
         self._check_open()
         check_question(query)
         check_names(reading, Reading)
-        k, viewer = reading.get("k", DEFAULT_K), viewer_of(reading)
+        k, viewer, expand = reading.get("k", DEFAULT_K), viewer_of(reading), reading.get("expand", "none")
         check_k(k)
+        check_expand(expand)
         conditions = conditions_from(reading.get("where"))
         check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
+        second = reranker(reading.get("rerank"))
+        ledger = self._ledger
 
-        def once() -> SearchResult:
-            return search(
+        def once(index: Index) -> SearchResult:
+            result = search(
                 query,
-                embedder=self._embedder,
-                store=self._store,
-                lookup=lambda ids: self._ledger.passages(ids, viewer),
-                slice_text=self._ledger.slice_text,
+                embedder=index.embedder,
+                store=index.store,
+                lookup=lambda ids: ledger.passages(ids, viewer),
+                slice_text=ledger.slice_text,
                 k=k,
                 condition=condition,
+                reranker=second,
+                diversity=reading.get("diversity", 0.0),
             )
+            if expand == "none":
+                return result
+            wider = expanded(
+                result.passages,
+                expand,
+                near=lambda *place: ledger.near(*place, viewer=viewer),
+                slice_text=ledger.slice_text,
+            )
+            return result.widened(wider)
 
-        with telemetry.stage("search", k=k):
-            revision, result = self._ledger.revision, once()
+        with telemetry.stage("search", k=k), self._current.reading() as index:
+            revision, result = ledger.revision, once(index)
             # A commit between store and ledger could hide a document that is being updated.
             for _ in range(SEARCH_RETRIES):
-                if self._ledger.revision == revision:
+                if ledger.revision == revision:
                     break
-                revision, result = self._ledger.revision, once()
+                revision, result = ledger.revision, once(index)
         return result
 
     def _check_open(self) -> None:
@@ -369,4 +397,4 @@ class KnowledgeBase(Keeping, Streamed):
         from grounded.ingestion.parsers import PARSERS_VERSION
         from grounded.ingestion.splitting import SPLITTER_VERSION
 
-        return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.identity}"
+        return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.splitting}"

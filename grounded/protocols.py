@@ -144,7 +144,12 @@ class Parser(Protocol):
 
 
 class Embedder(Protocol):
-    """Makes vectors of text. Thread-safe."""
+    """Makes vectors of text. Thread-safe.
+
+    Two more members are used where they are there: ``reads(text) -> bool``, whether it was trained on such text, and
+    ``splitting: str``, what chunks depend on when that is not the model itself: two embedders of one ``splitting`` cut
+    alike, and changing from one to the other splits nothing again.
+    """
 
     @property
     def identity(self) -> str:
@@ -227,6 +232,27 @@ class VectorStore(Protocol):
 
     def close(self) -> None:
         """Flush and release; the store cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Reads a question and texts together and says how well each answers. Thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        ...
+
+    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """One finite number for each text, in the order given; higher is better, on a scale of its own.
+
+        A text begins with its title on a line of its own, where it has one. The number of a text does not depend on
+        the others.
+
+        Raises:
+            RerankerError: It failed.
+        """
         ...
 
 

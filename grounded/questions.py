@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, get_args
 
 from grounded.errors import UnknownNameError, UsageError
 from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
 from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Query, Segment, Trust, Viewer, as_principals
+from grounded.retrieval.expansion import Expand
 from grounded.text.terms import content_stems
 from grounded.verification import Rewrite, check_policy
 
@@ -54,6 +55,9 @@ class Reading(TypedDict, total=False):
     tenant: str
     principals: Sequence[str]
     on: date | None
+    rerank: Any
+    expand: Expand
+    diversity: float
 
 
 class _Prompting(Reading, total=False):
@@ -84,6 +88,7 @@ class AskOptions(_Prompting, total=False):
     """What ``ask`` and ``stream`` take; see ``KnowledgeBase.ask``."""
 
     llm: Any
+    standalone: Literal["llm", "rules"]
     policy: Policy
     tries: int
     hold: bool
@@ -162,6 +167,16 @@ def check_k(k: object) -> None:
         raise UsageError(f"k must be a whole number of at least 1, not {k!r}.")
 
 
+def check_expand(expand: object) -> None:
+    """Refuse a way to expand passages that does not exist.
+
+    Raises:
+        UnknownNameError: It is none of ``Expand``.
+    """
+    if expand not in get_args(Expand):
+        raise UnknownNameError("way to expand passages", str(expand), get_args(Expand))
+
+
 def check_names(options: Mapping[str, Any], known: type) -> None:
     """Refuse options that do not exist.
 
@@ -182,6 +197,8 @@ def check_options(options: AskOptions) -> None:
     """
     check_names(options, AskOptions)
     check_policy(options.get("policy", "flag"), can_rewrite=options.get("llm") is not None)
+    if options.get("standalone", "llm") not in ("llm", "rules"):
+        raise UnknownNameError("way to make a question standalone", str(options["standalone"]), ("llm", "rules"))
     threshold = options.get("sufficiency_threshold")
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise UsageError(f"The sufficiency threshold lies in [0, 1]; {threshold} does not.")

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -34,14 +34,19 @@ class KnowledgeBaseSettings(Record):
     Attributes:
         embedder: Identity of the embedding model that made the vectors.
         dimension: Length of a vector.
-        store: ``edge`` for the embedded store in ``shard/``, or a ``qdrant://`` address.
+        model: What the embedding model was named by, such as ``ollama:NAME``; empty for the shipped one and for an
+            object, which must be given at every opening.
+        store: ``edge`` for the embedded store, or a ``qdrant://`` address.
+        shard: The folder of the embedded store; a rebuild makes another one.
         ledger: ``sqlite`` for ``ledger.sqlite`` in the folder, another path relative to it, or a SQLAlchemy URL
             without a password.
     """
 
     embedder: str
     dimension: int = Field(gt=0)
+    model: str = ""
     store: str = "edge"
+    shard: str = Field(default="shard", pattern=r"^shard(-[0-9a-f]{8})?$")
     ledger: str = "sqlite"
 
     @classmethod
@@ -147,6 +152,8 @@ class ProjectSettings(Record):
 
     Attributes:
         kb: Path of the knowledge base, relative to the file.
+        embedder: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT``, ``URL#MODEL`` or ``fastembed:NAME`` for a
+            new knowledge base; None takes the shipped model.
         llm: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT`` or ``URL#MODEL``; None quotes without a model.
         template: Name or path of a template.
         language: Use the template's texts in this language; empty takes its own.
@@ -156,6 +163,9 @@ class ProjectSettings(Record):
         policy: What to do about unsupported sentences: ``flag`` shows them, ``strip``, ``abstain`` or ``repair``.
         sufficiency_threshold: Below it an answer is declined; None takes the built-in one.
         k: Passages per question.
+        expand: Read each with what stands around it: ``neighbours`` or ``section``.
+        diversity: How much a passage that is like a better one gives way, in [0, 1].
+        rerank: ``folder:PATH`` of a cross-encoder that puts the best passages into its own order.
         principals: On whose behalf the command line reads.
         tenant: The tenant it reads and writes.
         record_answers: Keep answer records in the ledger.
@@ -165,6 +175,7 @@ class ProjectSettings(Record):
     """
 
     kb: str | None = None
+    embedder: str | None = None
     llm: str | None = None
     template: str = "core/qa"
     language: str = ""
@@ -174,6 +185,9 @@ class ProjectSettings(Record):
     policy: Policy = "flag"
     sufficiency_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
     k: int = Field(default=8, ge=1, le=100)
+    expand: Literal["none", "neighbours", "section"] = "none"
+    diversity: float = Field(default=0.0, ge=0.0, le=1.0)
+    rerank: str | None = None
     principals: tuple[str, ...] = ()
     tenant: str = "default"
     record_answers: bool = False

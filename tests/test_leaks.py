@@ -86,8 +86,9 @@ def look(world: World, questions: int, answers: int) -> None:
         reading: dict[str, Any] = {"tenant": viewer.tenant, "principals": viewer.principals}
         passages = kb.search(question, k=10, **reading)
         check(" ".join(passage.to_json() for passage in passages), hidden, question)
-        around = [each for passage in passages for each in kb._ledger.around(passage, viewer, distance=3)]
-        check(" ".join(passage.to_json() for passage in around), hidden, question)
+        for expand in ("neighbours", "section"):
+            wider = kb.search(question, k=10, expand=expand, diversity=0.3, **reading)
+            check(" ".join(passage.to_json() for passage in wider), hidden, question)
         check(kb.prompt(question, **reading).to_json(), hidden, question)
         if number < answers:
             answer = kb.ask(question, record=True, sufficiency_threshold=0.0, **reading)

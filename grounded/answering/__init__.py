@@ -18,8 +18,9 @@ from grounded.answering.streaming import Shown, VisibleText, Withdrawn, visible_
 from grounded.answering.sufficiency import SUFFICIENCY_THRESHOLD, sufficiency
 
 if TYPE_CHECKING:
+    from grounded.answering.providers.addresses import FORMS
     from grounded.answering.providers.discovery import Server, discover_servers
-    from grounded.answering.providers.specs import FORMS, llm
+    from grounded.answering.providers.specs import llm
 
 __all__ = [
     "FORMS",
@@ -45,7 +46,7 @@ __all__ = [
     "visible_text",
 ]
 
-_LAZY = {"FORMS": "specs", "llm": "specs", "Server": "discovery", "discover_servers": "discovery"}
+_LAZY = {"FORMS": "addresses", "llm": "specs", "Server": "discovery", "discover_servers": "discovery"}
 
 
 def __getattr__(name: str) -> Any:

@@ -148,6 +148,14 @@ WhereOption = Annotated[
 ReaderOption = Annotated[
     list[str] | None, typer.Option("--principal", help="On whose behalf; repeat it for several.", show_default=False)
 ]
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Embedding model: ollama:NAME, openai:NAME, azure:DEPLOYMENT, URL#MODEL or "
+        "fastembed:NAME; default: the shipped one.",
+    ),
+]
 KbOption = Annotated[str | None, typer.Option("--kb", help="Folder of the knowledge base.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the record as JSON.", show_default=False)]
 WaitOption = Annotated[
@@ -196,6 +204,7 @@ def _register_commands() -> None:
         models,
         move,
         prompt,
+        rebuild,
         reconcile,
         report,
         retry,
@@ -216,7 +225,7 @@ def _register_commands() -> None:
         "Check answers": (verify, cite, review, calibrate),
         "Evaluate": (evaluate, dataset, report, feedback, benchmark, models, templates),
         "Look after a knowledge base": (
-            status, reconcile, retry, forget, compact, attach, move, backup,
+            status, reconcile, retry, forget, compact, attach, move, rebuild, backup,
         ),
     }  # fmt: skip
     for panel, modules in panels.items():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grounded.cli.app import JsonOption, KbOption, VerboseOption, output_of
+from grounded.cli.app import EmbedderOption, JsonOption, KbOption, VerboseOption, output_of
 from grounded.errors import UsageError
 
 KINDS = ("keyword", "integer", "float", "bool")
@@ -28,14 +28,15 @@ def attach(
     kind: Annotated[
         list[str] | None, typer.Option(help=f"KEY={'|'.join(KINDS)}: a payload key to filter on; repeat it for more.")
     ] = None,
+    embedder: EmbedderOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Answer from a Qdrant collection that something else made and fills. Nothing is ever written to it.
 
-    A folder (--kb) keeps how it is read, no key; search, prompt, ask and verify then work with that --kb. The
-    collection's vectors must come from the shipped embedding model; from Python, attach() takes any.
+    A folder (--kb) keeps how it is read, no key; search, prompt, ask and verify then work with that --kb. --embedder
+    names the model that made the collection's vectors.
     """
     from rich.text import Text
 
@@ -44,7 +45,14 @@ def attach(
     del verbose  # its callback has set the level
     output = output_of(context, kb, json)
     with attach_collection(
-        url, vector=vector, text=text, title=title, uri=uri, principals=principals, kinds=_kinds(kind)
+        url,
+        embedder=embedder,
+        vector=vector,
+        text=text,
+        title=title,
+        uri=uri,
+        principals=principals,
+        kinds=_kinds(kind),
     ) as attached:
         attached.save(output.kb)
         count = attached.count()

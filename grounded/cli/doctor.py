@@ -26,7 +26,9 @@ EXTRAS = {
     "qdrant": ("qdrant-client", "a Qdrant server or cluster as the store"),
     "unstructured": ("unstructured", "RTF files"),
     "postgresql": ("psycopg", "PostgreSQL as the ledger"),
-    "tokenizers": ("tokenizers", "exact token counts for other models, and verifiers from a folder"),
+    "tokenizers": ("tokenizers", "exact token counts for other models, and verifiers and rerankers from a folder"),
+    "fastembed": ("fastembed", "embedding models of FastEmbed's list"),
+    "entra": ("azure-identity", "signing in to Azure OpenAI with Entra"),
     "telemetry": ("opentelemetry-api", "OpenTelemetry spans"),
 }
 MEBIBYTE = 1024 * 1024

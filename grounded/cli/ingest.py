@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grounded.cli import exits
-from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
+from grounded.cli.app import EmbedderOption, JsonOption, KbOption, VerboseOption, WaitOption, output_of
 from grounded.cli.pairs import pairs, rules, several
 from grounded.errors import UsageError
 from grounded.records import IngestReport
@@ -50,6 +50,7 @@ def ingest(
         float, typer.Option(min=0.0, max=1.0, help="Stop before a larger share of the documents is retired.")
     ] = 0.2,
     quarantine: Annotated[bool, typer.Option(help="Refuse documents with hidden or misleading text.")] = False,
+    embedder: EmbedderOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
     wait: WaitOption = None,
@@ -69,7 +70,7 @@ def ingest(
     values = pairs(metadata, "--metadata")
     connectors = found(sources, several(option, "--option"))
     with (
-        output.open_knowledge_base(create=True) as knowledge_base,
+        output.open_knowledge_base(create=True, embedder=embedder) as knowledge_base,
         _progress(output.side) as (progress, stopping),
         stoppable(stopping) as stop,
     ):

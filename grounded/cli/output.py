@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from grounded.cli import streams
 from grounded.errors import UsageError
 from grounded.records import SCHEMA, Record
-from grounded.settings import ProjectSettings
+from grounded.settings import KB_FILE, ProjectSettings
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,8 +65,13 @@ class Output:
         """Print a JSON document untouched by wrapping or colour."""
         sys.stdout.write(streams.valid_everywhere(text) + "\n")
 
-    def open_knowledge_base(self, *, create: bool = False) -> Any:
-        """The knowledge base, or the attached collection, that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names."""
+    def open_knowledge_base(self, *, create: bool = False, embedder: str | None = None) -> Any:
+        """The knowledge base, or the attached collection, that ``--kb``, ``GROUNDED_KB`` or ``grounded.toml`` names.
+
+        Args:
+            create: Make it when it is not there, with the embedding model of ``grounded.toml`` unless one is named.
+            embedder: Names the embedding model; without it, one that exists uses its own.
+        """
         from grounded.attaching import ATTACHED_FILE, Attached
         from grounded.pipeline import KnowledgeBase
 
@@ -75,4 +80,6 @@ class Output:
                 raise UsageError(f"{self.kb} reads an attached collection, which is never written to.", fix="Use --kb.")
             return Attached.open(self.kb)
 
-        return KnowledgeBase.open(self.kb, create=create, wait=self.wait)
+        is_new = create and not (Path(self.kb).expanduser() / KB_FILE).exists()
+        model = embedder or (self.settings.embedder if is_new else None)
+        return KnowledgeBase.open(self.kb, create=create, embedder=model, wait=self.wait)

@@ -17,9 +17,12 @@ from grounded.cli.app import (
     output_of,
 )
 from grounded.cli.reading import (
+    DiversityOption,
+    ExpandOption,
     LanguageOption,
     LayoutOption,
     QuarantineOption,
+    RerankOption,
     SpotlightOption,
     TemplateOption,
     prompting,
@@ -45,6 +48,9 @@ def prompt(
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
+    expand: ExpandOption = None,
+    diversity: DiversityOption = None,
+    rerank: RerankOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
     wait: WaitOption = None,
@@ -56,7 +62,7 @@ def prompt(
     with output.open_knowledge_base() as knowledge_base:
         built = knowledge_base.prompt(
             question,
-            **reading(output, where, principal, on),
+            **reading(output, where, principal, on, expand=expand, diversity=diversity, rerank=rerank),
             **prompting(output, template, language, layout, spotlight, quarantine),
             model=model,
             window=window,

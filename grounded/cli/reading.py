@@ -24,6 +24,15 @@ QuarantineOption = Annotated[
 PolicyOption = Annotated[
     str | None, typer.Option(help="What to do about failing sentences: flag, strip, abstain or repair.")
 ]
+ExpandOption = Annotated[
+    str | None, typer.Option(help="Read each passage with what stands around it: none, neighbours or section.")
+]
+DiversityOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="How much a passage that is like a better one gives way [0].")
+]
+RerankOption = Annotated[
+    str | None, typer.Option(metavar="folder:PATH", help="Reorder the best 20 with the cross-encoder in a folder.")
+]
 
 
 def reading(
@@ -33,6 +42,9 @@ def reading(
     on: datetime | None,
     *,
     k: int | None = None,
+    expand: str | None = None,
+    diversity: float | None = None,
+    rerank: str | None = None,
 ) -> dict[str, Any]:
     """What ``search`` takes, from the command line and else from the settings."""
     settings = output.settings
@@ -42,6 +54,9 @@ def reading(
         "tenant": settings.tenant,
         "principals": tuple(principal or settings.principals),
         "on": on.date() if on else None,
+        "expand": expand or settings.expand,
+        "diversity": settings.diversity if diversity is None else diversity,
+        "rerank": rerank or settings.rerank,
     }
 
 

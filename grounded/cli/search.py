@@ -16,7 +16,7 @@ from grounded.cli.app import (
     WhereOption,
     output_of,
 )
-from grounded.cli.reading import reading
+from grounded.cli.reading import DiversityOption, ExpandOption, RerankOption, reading
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +31,9 @@ def search(
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
+    expand: ExpandOption = None,
+    diversity: DiversityOption = None,
+    rerank: RerankOption = None,
     kb: KbOption = None,
     json: JsonOption = False,
     wait: WaitOption = None,
@@ -40,7 +43,9 @@ def search(
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
     with output.open_knowledge_base() as knowledge_base:
-        passages = knowledge_base.search(query, **reading(output, where, principal, on, k=k))
+        passages = knowledge_base.search(
+            query, **reading(output, where, principal, on, k=k, expand=expand, diversity=diversity, rerank=rerank)
+        )
     if output.as_json:
         output.show_records("passages", passages)
         return

@@ -58,11 +58,11 @@ def _lag(source: SourceStatus) -> str:
 
 def _points(folder: Path, wait: float) -> int:
     """How many points the store holds; opened without the repair that comes with opening a knowledge base."""
-    from grounded.opening import SHARD_FOLDER, open_store
+    from grounded.opening import open_store
     from grounded.settings import KnowledgeBaseSettings
 
     settings = KnowledgeBaseSettings.read(folder)
-    if settings.store == "edge" and not (folder / SHARD_FOLDER).exists():
+    if settings.store == "edge" and not (folder / settings.shard).exists():
         return 0
     store = open_store(folder, settings, wait=wait)
     try:

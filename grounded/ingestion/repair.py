@@ -80,7 +80,7 @@ def repair_source(ledger: Ledger, store: VectorStore, tenant: str, source: str) 
         How many points were removed.
     """
     removed = 0
-    for page in list(_portions(orphans(ledger, store), PAGE_IDS)):
+    for page in list(portions(orphans(ledger, store), PAGE_IDS)):
         theirs = [
             point.id
             for point in store.points(page)
@@ -121,8 +121,7 @@ def bring_in_line(
     # Removing first keeps the store from growing beyond what it must hold.
     removed = _remove(ledger, store)
     restored = sum(
-        _restore(missing, ledger, store, embedder, sparse, keys)
-        for missing in _portions(_missing(ledger, store), EMBED_CHUNKS)
+        len(restore(portion, ledger, store, embedder, sparse, keys)) for portion in portions(missing(ledger, store))
     )
     store.flush()
     ledger.mark(dirty=False)
@@ -132,18 +131,19 @@ def bring_in_line(
 def _remove(ledger: Ledger, store: VectorStore) -> int:
     # Collected first: a store need not list well while it is deleted from.
     useless = list(orphans(ledger, store))
-    for page in _portions(useless, PAGE_IDS):
+    for page in portions(useless, PAGE_IDS):
         store.delete(page)
     return len(useless)
 
 
 def orphans(ledger: Ledger, store: VectorStore) -> Iterator[str]:
     """Points without a live occurrence."""
-    for page in _portions(store.ids(), PAGE_IDS):
+    for page in portions(store.ids(), PAGE_IDS):
         yield from sorted(set(page) - ledger.live_among(page))
 
 
-def _missing(ledger: Ledger, store: VectorStore) -> Iterator[str]:
+def missing(ledger: Ledger, store: VectorStore) -> Iterator[str]:
+    """Live chunks without a point."""
     after = ""
     while page := ledger.live_chunks(after=after, limit=PAGE_IDS):
         there = store.existing(page)
@@ -151,10 +151,15 @@ def _missing(ledger: Ledger, store: VectorStore) -> Iterator[str]:
         after = page[-1]
 
 
-def _restore(
-    missing: list[str], ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse, keys: FilterKeys
-) -> int:
-    stored = ledger.stored(missing)
+def restore(
+    chunks: list[str], ledger: Ledger, store: VectorStore, embedder: Embedder, sparse: Sparse, keys: FilterKeys
+) -> list[str]:
+    """Give chunks their points, from the ledger's text; at most a few hundred at a time.
+
+    Returns:
+        The texts that were embedded; a chunk that is no longer live has none.
+    """
+    stored = ledger.stored(chunks)
     payloads = [
         keys.payload(
             document_id=each.document_id,
@@ -166,11 +171,13 @@ def _restore(
         for each in stored
     ]
     texts = {each.chunk_id: each.embedded_text for each in stored}
-    store_points(texts, payloads, embedder=embedder, sparse=sparse, store=store)
-    return len(texts)
+    if texts:
+        store_points(texts, payloads, embedder=embedder, sparse=sparse, store=store)
+    return list(texts.values())
 
 
-def _portions(items: Iterable[str], size: int) -> Iterator[list[str]]:
+def portions(items: Iterable[str], size: int = EMBED_CHUNKS) -> Iterator[list[str]]:
+    """``items`` in runs of at most ``size``."""
     waiting = iter(items)
     while portion := list(islice(waiting, size)):
         yield portion

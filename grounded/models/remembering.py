@@ -21,6 +21,7 @@ class RememberingEmbedder:
         self.embed_documents = embedder.embed_documents
         self.embed_query = lru_cache(QUESTIONS)(embedder.embed_query)
         self.token_spans = embedder.token_spans
+        self.splitting = str(getattr(embedder, "splitting", embedder.identity))
         self.reads: Callable[[str], bool] | None = getattr(embedder, "reads", None)
 
     def similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:

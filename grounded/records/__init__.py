@@ -91,7 +91,7 @@ from grounded.records.keeping import (
     SourceDifference,
 )
 from grounded.records.locators import Locator, Segment, locate, place_of, places
-from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RestoreReport
+from grounded.records.moves import BackupManifest, BackupMember, BackupReport, MoveReport, RebuildReport, RestoreReport
 from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, TemplateRef
 from grounded.records.queries import Query
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
@@ -191,6 +191,7 @@ __all__ = [
     "Pruning",
     "Query",
     "RawDocument",
+    "RebuildReport",
     "Reconciliation",
     "Record",
     "ReliabilityBin",

@@ -37,6 +37,34 @@ class MoveReport(Record):
     seconds: float = Field(ge=0)
 
 
+class RebuildReport(Record):
+    """What a change of the embedding model did. Until ``switched`` the knowledge base uses the old index, untouched.
+
+    Attributes:
+        source: Identity of the model before.
+        target: Identity of the model after.
+        store: Where the new index is: ``edge``, or the address of a Qdrant collection.
+        points: Points in it at the end.
+        embedded: Chunks embedded by this run.
+        found: Chunks that an interrupted run had embedded already.
+        long: Chunks embedded by this run that have more tokens than the model is meant for.
+        switched: The knowledge base uses the new model from now on.
+        interrupted: The run was cancelled; the same call goes on from there.
+        seconds: Wall time.
+    """
+
+    source: str
+    target: str
+    store: str
+    points: int = Field(ge=0)
+    embedded: int = Field(ge=0)
+    found: int = Field(ge=0)
+    long: int = Field(ge=0)
+    switched: bool
+    interrupted: bool
+    seconds: float = Field(ge=0)
+
+
 class BackupMember(Record):
     """One file inside a backup.
 

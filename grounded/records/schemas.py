@@ -19,7 +19,7 @@ from grounded.records.experiments import Experiment
 from grounded.records.gates import Gate, Manifest
 from grounded.records.keeping import Erasure, Pruning, Reconciliation
 from grounded.records.locators import Locator
-from grounded.records.moves import BackupReport, MoveReport, RestoreReport
+from grounded.records.moves import BackupReport, MoveReport, RebuildReport, RestoreReport
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
 from grounded.records.verdicts import Citation, Claim, Evidence, Report
@@ -45,6 +45,7 @@ PUBLISHED: tuple[type[Record], ...] = (
     Locator,
     Manifest,
     MoveReport,
+    RebuildReport,
     Parsed,
     Passage,
     Prompt,

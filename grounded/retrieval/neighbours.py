@@ -33,7 +33,19 @@ def merged(passages: Sequence[Passage], slice_text: SliceText) -> list[Passage]:
         else:
             groups.append([passage])
     groups.sort(key=lambda group: min(place[id(member)] for member in group))
-    return [_joined(group, min(group, key=lambda member: place[id(member)]), slice_text) for group in groups]
+    return [united(group, min(group, key=lambda member: place[id(member)]), slice_text) for group in groups]
+
+
+def united(group: Sequence[Passage], best: Passage, slice_text: SliceText) -> Passage:
+    """One passage of neighbours, in order of place, with the id and score of the best of them."""
+    first = group[0]
+    if len(group) == 1 or first.span is None or first.document_id is None or first.version is None:
+        return best
+    span = Span(start=first.span.start, end=_end(group))
+    text = slice_text(first.document_id, first.version, span.start, span.end)
+    locators: tuple[Locator, ...] = tuple(dict.fromkeys(each for member in group for each in member.locators))
+    # Built, not copied: the length of the text is checked against the span.
+    return Passage(**{**dict(best), "span": span, "text": text, "locators": locators, "also": _elsewhere(group)})
 
 
 def _reading_order(passage: Passage) -> tuple[str, str, int, int]:
@@ -54,17 +66,6 @@ def _follows(group: Sequence[Passage], passage: Passage) -> bool:
 
 def _end(group: Sequence[Passage]) -> int:
     return max(member.span.end for member in group if member.span)
-
-
-def _joined(group: Sequence[Passage], best: Passage, slice_text: SliceText) -> Passage:
-    first = group[0]
-    if len(group) == 1 or first.span is None or first.document_id is None or first.version is None:
-        return best
-    span = Span(start=first.span.start, end=_end(group))
-    text = slice_text(first.document_id, first.version, span.start, span.end)
-    locators: tuple[Locator, ...] = tuple(dict.fromkeys(each for member in group for each in member.locators))
-    # Built, not copied: the length of the text is checked against the span.
-    return Passage(**{**dict(best), "span": span, "text": text, "locators": locators, "also": _elsewhere(group)})
 
 
 def _elsewhere(group: Sequence[Passage]) -> tuple[Location, ...]:

@@ -24,8 +24,9 @@ class TrainedModel:
     """An ``EntailmentModel`` trained by this project; its numbers are probabilities. Thread-safe.
 
     Support is a logistic function of the network's logits and of :mod:`grounded.verification.features`, at most a
-    fixed step above what the network alone says; its weights stand in the model's ``build.json``, fitted by ``training/verifier/fit.py`` on rows that the network
-    never saw. Contradiction is the network's share of what support leaves.
+    fixed step above what the network alone says; its weights stand in the model's ``build.json``, fitted by
+    ``training/verifier/fit.py`` on rows that the network never saw. Contradiction is the network's share of what
+    support leaves.
 
     Args:
         network: Another network of the same kind; that of the package by default.

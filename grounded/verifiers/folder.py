@@ -85,8 +85,8 @@ class FolderSettings:
             raise ConfigurationError(f"max_tokens is {self.max_tokens!r}; it must be a whole number from 8 up.")
 
 
-def read_settings(path: str | os.PathLike[str]) -> FolderSettings:
-    """The settings of a folder.
+def read_settings(path: str | os.PathLike[str], defaults: Mapping[str, Any] | None = None) -> FolderSettings:
+    """The settings of a folder; ``defaults`` for what neither of its files says.
 
     Raises:
         ModelFileError: There is no such folder, or neither file is in it.
@@ -96,7 +96,7 @@ def read_settings(path: str | os.PathLike[str]) -> FolderSettings:
     own, theirs = _json(folder / SETTINGS_FILE), _json(folder / "config.json")
     if own is None and theirs is None:
         raise ModelFileError(f"There is neither {SETTINGS_FILE} nor config.json in {folder}.", fix=_FIX)
-    given = {**_from_config(theirs or {}), **(own or {})}
+    given = {**(defaults or {}), **_from_config(theirs or {}), **(own or {})}
     known = FolderSettings.__dataclass_fields__
     for name in set(given) - set(known) - {"schema"}:
         raise ConfigurationError(f"{SETTINGS_FILE} has no setting {name!r}; known: {', '.join(known)}.")
@@ -150,9 +150,16 @@ class LocalModel:
     specials: re.Pattern[str] | None = field(repr=False)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], kind: Kind, threads: int | None) -> LocalModel:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        kind: Kind,
+        threads: int | None,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> LocalModel:
         """Load what a folder holds; see ``grounded.verifiers.from_folder`` for what is raised."""
-        folder, settings = Path(path), read_settings(path)
+        folder, settings = Path(path), read_settings(path, defaults)
         if settings.kind != kind:
             raise ConfigurationError(f"{folder} holds a {settings.kind}, not a {kind}.")
         tokenizer = _tokenizer(folder / "tokenizer.json")

@@ -126,10 +126,9 @@ def test_another_tenant_sees_nothing(ledger: Ledger) -> None:
     ids = put(ledger, write())
     assert ledger.passages(ids, Viewer(tenant="other")) == {}
     assert ledger.visible([ID], Viewer(tenant="other")) == set()
-    assert (
-        ledger.neighbours(ID, ledger.passages(ids, Viewer())[ids[0]][0].version or "", 0, viewer=Viewer(tenant="o"))
-        == []
-    )
+    version = ledger.passages(ids, Viewer())[ids[0]][0].version or ""
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer())
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer(tenant="other")) == []
 
 
 @pytest.mark.parametrize(
@@ -144,13 +143,15 @@ def test_effective_dates_are_a_half_open_range(ledger: Ledger, on: str, seen: bo
     assert ledger.passages(ids, Viewer())[ids[0]][0].effective_to == date(2027, 1, 1)
 
 
-def test_neighbours_surround_a_passage(ledger: Ledger) -> None:
+def test_what_shares_text_with_a_place_is_near_it(ledger: Ledger) -> None:
     ids = put(ledger, write("a\n\nb\n\nc\n\nd\n\ne"))
     passage = ledger.passages(ids, Viewer())[ids[2]][0]
-    assert [p.text for p in ledger.neighbours(ID, passage.version or "", 2, viewer=Viewer())] == ["b", "d"]
-    assert [p.text for p in ledger.around(passage, Viewer(), distance=3)] == ["a", "b", "d", "e"]
+    assert passage.span == Span(start=6, end=7)
+    version = passage.version or ""
+    assert [p.text for p in ledger.near(ID, version, 3, 10, viewer=Viewer())] == ["b", "c", "d"]
+    assert [p.text for p in ledger.near(ID, version, 4, 9, viewer=Viewer())] == ["c"], "half-open"
     put(ledger, write("other"))
-    assert ledger.around(passage, Viewer()) == []
+    assert ledger.near(ID, version, 0, 100, viewer=Viewer()) == [], "a version that is not live"
 
 
 def test_what_a_document_supersedes_is_found_by_key_or_by_name_beside_it(ledger: Ledger) -> None:

@@ -61,8 +61,21 @@ def test_codes_are_found_whole_and_in_parts() -> None:
     assert _overlap("K2-300", text) > _overlap("K2-300", "Order the K2 descaler, 300 ml.")
 
 
-def test_unspaced_scripts_match_by_pairs() -> None:
-    assert _overlap("保修", "产品保修期") > _overlap("保修", "修理保证")
+@pytest.mark.parametrize(
+    ("question", "right", "scrambled"),
+    [
+        ("保修", "产品保修期", "修理保证"),
+        ("保証期間", "この製品の保証期間は二年です。", "期待間に証人を保つ。"),
+        ("ケトル", "ケトルの保証は二年です。", "トケイとルケ。"),
+        ("ประกัน", "กาต้มน้ำมีประกันสองปี", "กรัปนะ"),
+        ("ການຮັບປະກັນ", "ການຮັບປະກັນແມ່ນສອງປີ", "ກັນຮບະປາກນ"),
+        ("អាពាហ៍", "ថ្ងៃអាពាហ៍ពិពាហ៍", "ហ៍ពអា"),
+    ],
+    ids=["Chinese", "Japanese", "Katakana", "Thai", "Lao", "Khmer"],
+)
+def test_unspaced_scripts_match_by_pairs(question: str, right: str, scrambled: str) -> None:
+    """A text with the same characters in another order says something else."""
+    assert _overlap(question, right) > 1.2 * _overlap(question, scrambled) > 0
 
 
 def test_repetition_saturates_and_length_dilutes() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
-from grounded.answering.providers.failures import Failure
+from grounded.answering.providers.failures import Failure, refused_request
 from grounded.answering.providers.transport import Endpoint, Reply
 from grounded.answering.providers.wires import Wire
 from grounded.answering.streaming import visible_text
@@ -118,7 +118,7 @@ class ChatGenerator:
                 return failure
             refused = _refused_setting(failure, body)
             if refused is None:
-                self._raise(failure)
+                raise refused_request(self._endpoint.name, failure, missing=self._missing, denied=self._denied)
             _log.info("%s does not take %r; asking again without it", self._endpoint.name, refused)
             self._refused |= {refused}
         raise ProviderError(f"{self._endpoint.name} refused every form of the request.")
@@ -128,14 +128,6 @@ class ChatGenerator:
         if "max_tokens" in refused and "max_tokens" in body:
             body["max_completion_tokens"] = body["max_tokens"]
         return {name: value for name, value in body.items() if name not in refused}
-
-    def _raise(self, failure: Failure) -> NoReturn:
-        what = f"{self._endpoint.name} refused the request ({failure.status}): {failure.message}"
-        if failure.status in (401, 403):
-            raise ProviderError(what, fix=self._denied)
-        if failure.status == 404:
-            raise ProviderError(what, fix=self._missing)
-        raise ProviderError(what)
 
 
 def _refused_setting(failure: Failure, body: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from grounded.errors import ConfigurationError
+from grounded.errors import ConfigurationError, ProviderError
 
 _EXCERPT = 200
 _SECRET_LENGTH = 8
@@ -53,6 +53,20 @@ class Failure:
     def is_out_of_credit(self) -> bool:
         """Whether trying again is pointless although the status says otherwise."""
         return self.status == 429 and "insufficient_quota" in self.code
+
+
+def refused_request(endpoint: str, failure: Failure, *, missing: str, denied: str) -> ProviderError:
+    """The error for a request that was refused.
+
+    Args:
+        endpoint: Its name.
+        failure: What it said.
+        missing: What to do when it does not know the model.
+        denied: What to do when it refuses the key.
+    """
+    advice = {401: denied, 403: denied, 404: missing}
+    what = f"{endpoint} refused the request ({failure.status}): {failure.message}"
+    return ProviderError(what, fix=advice.get(failure.status, ""))
 
 
 def excerpt(text: str, secrets: Sequence[str] = ()) -> str:

@@ -30,24 +30,10 @@ class Reader:
         with reading(self._engine) as connection:
             return reads.passages(connection, self._texts, chunk_ids, viewer)
 
-    def neighbours(
-        self, document_id: str, version: str, ordinal: int, distance: int = 1, *, viewer: Viewer
-    ) -> list[Passage]:
-        """Up to ``distance`` passages before and after a position, without the position itself, in order."""
+    def near(self, document_id: str, version: str, start: int, end: int, *, viewer: Viewer) -> list[Passage]:
+        """The passages of a live version that share text with ``[start, end)``, in order, as ``viewer`` sees them."""
         with reading(self._engine) as connection:
-            place = (document_id, version, ordinal)
-            return reads.neighbours(connection, self._texts, place, distance, viewer)
-
-    def around(self, passage: Passage, viewer: Viewer, distance: int = 1) -> list[Passage]:
-        """The neighbours of a passage that came from this ledger; empty for any other."""
-        if passage.document_id is None or passage.version is None:
-            return []
-        with reading(self._engine) as connection:
-            found = reads.ordinals(connection, passage.document_id, passage.version, passage.id)
-            if not found:
-                return []
-            place = (passage.document_id, passage.version, found[0])
-            return reads.neighbours(connection, self._texts, place, distance, viewer)
+            return reads.near(connection, self._texts, (document_id, version, start, end), viewer)
 
     def document(self, document_id: str, version: str | None = None) -> str:
         """The canonical text of a version, superseded ones too; of the live one when none is named.

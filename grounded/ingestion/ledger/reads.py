@@ -72,30 +72,17 @@ def passages(
     return {chunk: found[chunk] for chunk in chunk_ids if chunk in found}
 
 
-def neighbours(
-    connection: Connection, cache: TextCache, place: tuple[str, str, int], distance: int, viewer: Viewer
-) -> list[Passage]:
-    """The passages around ``(document id, version, ordinal)``, without that one, in order; live ones only."""
-    document, version, ordinal = place
+def near(connection: Connection, cache: TextCache, place: tuple[str, str, int, int], viewer: Viewer) -> list[Passage]:
+    """The passages of ``(document id, version, start, end)`` that share text with it, in order; live ones only."""
+    document, version, start, end = place
     query = _LIVE.where(
         documents.c.id == document,
         versions.c.version == version,
-        occurrences.c.ordinal.between(ordinal - distance, ordinal + distance),
-        occurrences.c.ordinal != ordinal,
+        occurrences.c.span_start < end,
+        occurrences.c.span_end > start,
     )
     rows = connection.execute(query.order_by(occurrences.c.ordinal)).all()
     return _as_passages(connection, cache, rows, viewer)
-
-
-def ordinals(connection: Connection, document: str, version: str, chunk: str) -> list[int]:
-    """At which positions of a version a chunk stands."""
-    query = (
-        select(occurrences.c.ordinal)
-        .join(versions, versions.c.id == occurrences.c.version_id)
-        .where(versions.c.document_id == document, versions.c.version == version, occurrences.c.chunk_id == chunk)
-        .order_by(occurrences.c.ordinal)
-    )
-    return list(connection.execute(query).scalars())
 
 
 class VersionRow(NamedTuple):
