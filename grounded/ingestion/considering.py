@@ -307,7 +307,7 @@ class Considering:
 
     def _forgive(self, key: str, draft: Draft) -> None:
         if self.dead.pop(key, None) is not None:
-            draft.cleared.append(key)
+            draft.settle_failure(key)
 
 
 def _needs_details(case: Case) -> bool:

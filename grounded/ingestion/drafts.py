@@ -111,6 +111,12 @@ class Draft:
         self.touched.add(document_id)
         self.orders[document_id] = (key, order)
 
+    def settle_failure(self, key: str) -> None:
+        """Add that a key no longer fails, nor did earlier in this draft as far as the ledger is told."""
+        self.failures = [failure for failure in self.failures if failure.key != key]
+        self.kept.pop(key, None)
+        self.cleared.append(key)
+
     def rename(self, document_id: str, before: str, now: str) -> None:
         """Add a document that has another key."""
         self.touched.add(document_id)
