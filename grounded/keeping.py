@@ -16,15 +16,17 @@ from grounded.connecting import FILES, Source, as_sources, connector
 from grounded.errors import SourceNotFoundError, UsageError
 from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import open_ledger, size_on_disk, status_from
-from grounded.protocols import Connector, VectorStore
+from grounded.protocols import Connector, Remaking, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     AnswerRecord,
+    Change,
     Erasure,
     IngestReport,
     Pruning,
     Reconciliation,
     Status,
+    Upsert,
     Viewer,
     as_principals,
     conditions_from,
@@ -142,25 +144,31 @@ class Keeping:
         """Try again what could not be brought in: kept messages, files, and dead letters of the sources given.
 
         Args:
-            sources: Where else dead letters came from, as for ``ingest``; files and kept messages need not be named.
+            sources: Where else dead letters came from, as for ``ingest``; files and kept documents need not be named.
+                A stream makes documents of the messages that were kept, with the options it is given now.
             tenant: Whose documents.
             options: Those of ``ingest``.
 
         Returns:
             What was brought in. What still fails is in ``failures``; what nobody could be asked for, in ``warnings``.
         """
-        from grounded.ingestion.reconciling import Only, Received
+        from grounded.ingestion.reconciling import Only, Received, settled
 
         self._check_open()
-        read: list[Connector] = []
-        kept: dict[str, list[Any]] = {}
-        for _, source, change in self._ledger.kept(tenant):
-            kept.setdefault(source, []).append(change)
-        read += [Received(source, changes) for source, changes in kept.items()]
-        there = {(source, change.document.key) for source, changes in kept.items() for change in changes}
-        dead = {each.source: self._dead(tenant, each.source, there) for each in self._ledger.sources()}
         given = [connector(source) for source in as_sources(sources)]
-        read += [Only(each, dead.pop(each.source, ())) for each in given]
+        remaking = {each.source: each for each in given if isinstance(each, Remaking)}
+        kept: dict[str, list[Change]] = {}
+        there: set[tuple[str, str]] = set()
+        for _, source, what in self._ledger.kept(tenant):
+            if isinstance(what, Upsert):
+                kept.setdefault(source, []).append(what)
+                there.add((source, what.document.key))
+            elif source in remaking:
+                kept.setdefault(source, []).extend(settled(what, remaking[source].made_again(what)))
+                there.add((source, what.key))
+        read: list[Connector] = [Received(source, changes) for source, changes in kept.items()]
+        dead = {each.source: self._dead(tenant, each.source, there) for each in self._ledger.sources()}
+        read += [Only(each, keys) for each in given if (keys := dead.pop(each.source, ()))]
         read += [each for key in dead.pop(FILES, ()) for each in _file(key)]
         reports = [self._sync(each, tenant=tenant, **options) for each in read]
         report = reduce(IngestReport.plus, reports, _nothing_done())

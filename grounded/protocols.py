@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from grounded.records import (
     Change,
     Condition,
+    Delete,
+    Failed,
     Generation,
     GeneratorRef,
     KeyKind,
     Parsed,
     Prompt,
     RawDocument,
+    Upsert,
     VerifierRef,
 )
 
@@ -104,6 +107,15 @@ class Acknowledging(Protocol):
 
         A crash before it brings the same changes again: they need a ``Upsert.order``, or must do no harm twice.
         """
+        ...
+
+
+@runtime_checkable
+class Remaking(Protocol):
+    """A connector that can make a change of what it received earlier and could not use then."""
+
+    def made_again(self, received: RawDocument) -> Upsert | Delete | Failed:
+        """What a ``Failed.received`` of this source means now; ``Failed`` while it still means nothing."""
         ...
 
 

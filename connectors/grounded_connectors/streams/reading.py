@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from grounded.errors import UsageError
-from grounded.records import Change, Checkpoint, Keep
-from grounded_connectors.streams.mapping import Mapper, newest
+from grounded.records import Change, Checkpoint, Keep, RawDocument
+from grounded_connectors.streams.mapping import Mapper, StreamChange, newest
 from grounded_connectors.streams.messages import Gap, Message
 from grounded_connectors.streams.options import Address, StreamOptions
 
@@ -151,6 +151,10 @@ class StreamConnector:
         """Everything up to a checkpoint is stored: what the system wants acknowledged is."""
         if self._yielded is not None:
             self._reader.settle(state["positions"])
+
+    def made_again(self, received: RawDocument) -> StreamChange:
+        """What a message that was kept as a dead letter means with the options of now."""
+        return self._mapper.again(received)
 
     def close(self) -> None:
         """Disconnect; a later run connects again."""
