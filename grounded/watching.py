@@ -40,7 +40,7 @@ class LiveConnector(Connector, Protocol):
     """A connector that can tell when there is something to read."""
 
     def follow(self) -> None:
-        """From now on a call of ``changes`` reads one micro-batch and keeps the connection."""
+        """From now on a call of ``changes`` reads what comes, for seconds at most, and stays connected."""
         ...
 
     def wait(self, seconds: float) -> bool:
@@ -254,10 +254,10 @@ class Watch:
         return not waiting
 
     def stop(self, *, hurry: bool = False) -> None:
-        """Ask all to stop: live ones after the micro-batch at hand, others at the next batch border.
+        """Ask all to stop: live ones after the reading at hand, which takes seconds, others at the next batch border.
 
         Args:
-            hurry: Do not finish the micro-batch either; it is read again next time.
+            hurry: Do not finish that reading either; what is not stored of it is read again next time.
         """
         if hurry:
             self._hurry.set()

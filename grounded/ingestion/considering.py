@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from grounded.errors import MissingExtraError, ParseError
 from grounded.ingestion import merging
 from grounded.ingestion.drafts import Draft
-from grounded.ingestion.ledger import Attributes, Content, Details, Known, Ledger, Write
+from grounded.ingestion.ledger import Attributes, Content, Details, Kept, Known, Ledger, Write
 from grounded.ingestion.merging import Defaults
 from grounded.ingestion.payloads import FilterKeys
 from grounded.ingestion.tally import Tally
@@ -298,7 +298,7 @@ class Considering:
         else:
             self._tally.warn(f"{document.key}: its content says that it supersedes {attributes.supersedes}.")
 
-    def _fail(self, failure: Failure, draft: Draft, received: Upsert | None = None) -> None:
+    def _fail(self, failure: Failure, draft: Draft, received: Kept | None = None) -> None:
         if received is not None:
             draft.kept[failure.key] = received
         self._tally.failures.append(failure)
@@ -307,7 +307,7 @@ class Considering:
 
     def _forgive(self, key: str, draft: Draft) -> None:
         if self.dead.pop(key, None) is not None:
-            draft.cleared.append(key)
+            draft.settle_failure(key)
 
 
 def _needs_details(case: Case) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grounded.ingestion.embedding import EMBED_CHUNKS, Sparse, store_points
-from grounded.ingestion.ledger import Batch, Checkpointed, Ledger, Write
+from grounded.ingestion.ledger import Batch, Checkpointed, Kept, Ledger, Write
 from grounded.protocols import Embedder, VectorStore
-from grounded.records import Chunk, Failure, Upsert
+from grounded.records import Chunk, Failure
 
 MAX_DOCUMENTS = 256
 MAX_NEW_CHUNKS = 256
@@ -41,7 +41,7 @@ class Draft:
     orders: dict[str, tuple[str, str]] = field(default_factory=dict)
     renames: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    kept: dict[str, Upsert] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict)
     cleared: list[str] = field(default_factory=list)
     checkpoint: Checkpointed | None = None
     characters: int = 0
@@ -110,6 +110,12 @@ class Draft:
         """Note at which place of the source's order a document was deleted, whether it was there or not."""
         self.touched.add(document_id)
         self.orders[document_id] = (key, order)
+
+    def settle_failure(self, key: str) -> None:
+        """Add that a key no longer fails, nor did earlier in this draft as far as the ledger is told."""
+        self.failures = [failure for failure in self.failures if failure.key != key]
+        self.kept.pop(key, None)
+        self.cleared.append(key)
 
     def rename(self, document_id: str, before: str, now: str) -> None:
         """Add a document that has another key."""

@@ -21,6 +21,7 @@ from grounded.records import (
     Keep,
     Listing,
     Offer,
+    RawDocument,
     Rename,
     SourceDifference,
     Upsert,
@@ -189,7 +190,7 @@ class Only(FromTheStart):
 class Received:
     """What was kept of a source's dead letters, as a source."""
 
-    def __init__(self, source: str, changes: Sequence[Upsert]) -> None:
+    def __init__(self, source: str, changes: Sequence[Change]) -> None:
         self.source = self.scope = source
         self._changes = changes
 
@@ -200,6 +201,13 @@ class Received:
     def changes(self, checkpoint: Mapping[str, Any] | None) -> Iterator[Change]:
         """What was kept, oldest first."""
         yield from self._changes
+
+
+def settled(received: RawDocument, change: Upsert | Delete | Failed) -> list[Change]:
+    """What was made of something kept, and the end of its dead letter where that has another key."""
+    if isinstance(change, Failed) or key_of(change) == received.key:
+        return [change]
+    return [change, Delete(key=received.key)]
 
 
 def _filled(payload: Mapping[str, Any]) -> dict[str, Any]:

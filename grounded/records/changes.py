@@ -70,7 +70,8 @@ class Failed(Record):
     """A document is there but could not be read; it is kept as it was and reported.
 
     Attributes:
-        received: What came, when the source cannot be asked for it again: kept for ``retry``.
+        received: What came, when the source cannot be asked for it again: kept for ``retry``. An ``Upsert`` is tried
+            again as it is; of a ``RawDocument`` only the connector (``protocols.Remaking``) can make a change.
     """
 
     key: str
@@ -78,7 +79,7 @@ class Failed(Record):
     error: str
     message: str
     fix: str = ""
-    received: Upsert | None = Field(default=None, repr=False)
+    received: Upsert | RawDocument | None = Field(default=None, repr=False)
 
 
 class Keep(Record):

@@ -51,10 +51,11 @@ class Locator(Record):
 
     @model_validator(mode="after")
     def _has_its_fields(self) -> Self:
-        missing = [name for name in KINDS.get(self.kind, ()) if name not in self.fields]
-        if self.kind == "stream" and not {"offset", "sequence"} & set(self.fields):
+        given = self.__pydantic_extra__ or {}
+        missing = [name for name in KINDS.get(self.kind, ()) if name not in given]
+        if self.kind == "stream" and "offset" not in given and "sequence" not in given:
             missing.append("offset or sequence")
-        if self.kind == "table_row" and not {"row", "key"} & set(self.fields):
+        if self.kind == "table_row" and "row" not in given and "key" not in given:
             missing.append("row or key")
         if missing:
             raise ValueError(f"a {self.kind!r} locator needs {', '.join(missing)}")

@@ -67,6 +67,9 @@ GROWTH_BYTES = 64 * 2**20
 RESERVE_BYTES = 16 * 2**20
 """Free space needed to flush, delete or change payloads: what points already added may still take."""
 LAYOUT = 1
+UNINDEXED: Mapping[str, KeyKind] = {"document_id": SYSTEM_KEYS["document_id"]}
+"""Filterable, but looked up point by point: no search of ours asks for it, and an index of a value that nearly every
+point has for itself would take 0.3 KB of memory a point."""
 
 
 class EdgeStore:
@@ -104,7 +107,9 @@ class EdgeStore:
             self._shard = self._open()
             self._kinds = self._declared()
             for key in SYSTEM_KEYS:
-                self.declare(key, SYSTEM_KEYS[key])
+                if key not in UNINDEXED:
+                    self.declare(key, SYSTEM_KEYS[key])
+            self._kinds = {**self._kinds, **UNINDEXED}
             _make_private(self._path)
         except BaseException:
             self._release()

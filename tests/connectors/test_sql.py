@@ -270,6 +270,7 @@ def test_a_knowledge_base_follows_a_table(shop: Shop, base: Base) -> None:
     report = sync(force_retire=True)
     assert (report.documents_updated, report.documents_retired) == (1, 1)
     assert any("price: 8" in text for text in base.texts())
+    assert not any("Kettle K2" in text for text in base.texts()), "a row that is gone is found once more"
     shop.run("DELETE FROM products")
     assert sync().retirement_refused
     assert base.ledger.totals()[0] == 2

@@ -174,3 +174,13 @@ def test_an_older_ledger_gets_what_is_new(tmp_path: Any) -> None:
     with Ledger.open(tmp_path / "old.sqlite") as again:
         assert again.sources() == ()
         assert again.expired("default", "memory") == []
+
+
+def test_a_poison_message_is_settled_by_a_newer_one_of_the_same_batch(base_on: Base) -> None:
+    failed = Failed(key="b", error="SourceError", message="no JSON")
+    base_on.sync([failed, message("b", "better", "2"), Checkpoint(state={"at": 1})])
+    assert (base_on.texts(), base_on.ledger.dead_letters()) == (["better"], ())
+    base_on.sync([message("b", "best", "3"), failed, Checkpoint(state={"at": 2})])
+    assert [letter.key for letter in base_on.ledger.dead_letters()] == ["b"]
+    base_on.sync([failed, Delete(key="b", order="4"), Checkpoint(state={"at": 3})])
+    assert (base_on.texts(), base_on.ledger.dead_letters()) == ([], ())

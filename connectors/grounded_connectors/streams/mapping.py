@@ -67,6 +67,18 @@ class Mapper:
         except GroundedError as error:
             return self._failed(message, key or message.place, error)
 
+    def again(self, received: RawDocument) -> StreamChange:
+        """What a message means that was kept because it meant nothing when it came."""
+        message = _message_of(received)
+        # A dead letter under its document's key is settled by whatever newer comes of it; one under its place is not.
+        if received.key == _storable(message.place) and self._options.key and not self._options.time:
+            error = ParseError(
+                "Nobody can tell whether a newer message of its key has come since.",
+                fix="Give the option 'time' for the retry, or send the message again.",
+            )
+            return self._failed(message, received.key, error)
+        return self.change(message)
+
     def gap(self, gap: Gap) -> Failed:
         """Messages that are lost, as a failure that stays visible until it is settled."""
         span = f"{gap.topic}@{gap.since or 'start'}..{gap.until or 'now'}"
@@ -198,7 +210,38 @@ class Mapper:
             error=type(error).__name__,
             message=f"{message.place}: {error.message}",
             fix=error.fix,
+            received=self._received(message, _storable(key)),
         )
+
+    def _received(self, message: Message, key: str) -> RawDocument | None:
+        """All of the message, with the broker's time; nothing where there is no payload or it was too large to keep."""
+        if message.content is None or message.size > self._options.max_bytes:
+            return None
+        about = {"key": message.key, "subject": message.subject, "headers": json.dumps(dict(message.headers))}
+        return RawDocument(
+            key=key,
+            content=message.content,
+            uri=self._address(message),
+            event_time=message.time,
+            locators=(message.locator(message.time),),
+            metadata={name: _storable(value) for name, value in about.items() if value is not None},
+        )
+
+
+def _message_of(received: RawDocument) -> Message:
+    """The message that ``_received`` was given."""
+    place, about = received.locators[0].fields, received.metadata
+    return Message(
+        topic=place["topic"],
+        position=str(place.get("offset", place.get("sequence"))),
+        content=received.content,
+        key=None if "key" not in about else str(about["key"]),
+        partition=place.get("partition"),
+        time=received.event_time,
+        subject=str(about["subject"]),
+        headers=json.loads(str(about["headers"])),
+        size=len(received.content),
+    )
 
 
 class _Templates:

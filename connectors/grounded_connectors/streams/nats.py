@@ -97,6 +97,8 @@ class _Reader:
 
     def _reset(self) -> None:
         self._inbox: Any = None
+        self._replies = ""
+        self._asked = 0
         self._requests = ""
         self._at = 0
         self._delivered = 0
@@ -174,7 +176,8 @@ class _Reader:
         info = await self._consumer(context)
         self._pending = (info.num_pending or 0) + (info.num_ack_pending or 0)
         self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{info.name}"
-        self._inbox = await self._client.subscribe(self._client.new_inbox())
+        self._replies = self._client.new_inbox()
+        self._inbox = await self._client.subscribe(f"{self._replies}.*")
         return self._gaps(after, state)
 
     def _first(self, after: int | None, state: Any) -> int:
@@ -250,13 +253,15 @@ class _Reader:
         wanted: dict[str, int] = {"batch": limit, "expires": int(PULL_SECONDS * 1e9), "max_bytes": BATCH_BYTES}
         if request.is_too_large:
             wanted = {"batch": 1, "expires": wanted["expires"]}
-        self._request = _Request(left=wanted["batch"], until=time.monotonic() + PULL_SECONDS)
-        await self._client.publish(self._requests, json.dumps(wanted).encode(), reply=self._inbox.subject)
+        self._asked += 1
+        reply = f"{self._replies}.{self._asked}"
+        self._request = _Request(reply, left=wanted["batch"], until=time.monotonic() + PULL_SECONDS)
+        await self._client.publish(self._requests, json.dumps(wanted).encode(), reply=reply)
 
     def _message(self, received: Any) -> Message | None:
         headers = dict(received.headers or {})
         if "Status" in headers and not received.reply.startswith("$JS.ACK"):
-            self._request.ended(headers["Status"], headers.get("Description", ""))
+            self._request.ended(received.subject, headers["Status"], headers.get("Description", ""))
             return None
         about = received.metadata
         self._request.got()
@@ -293,8 +298,8 @@ class _Reader:
 class _Request:
     """A request for messages that the server is serving."""
 
-    def __init__(self, left: int = 0, until: float = 0.0) -> None:
-        self._left, self._until = left, until
+    def __init__(self, reply: str = "", left: int = 0, until: float = 0.0) -> None:
+        self._reply, self._left, self._until = reply, left, until
         self._got = 0
         self.is_too_large = False
 
@@ -306,11 +311,16 @@ class _Request:
         self._left -= 1
         self._got += 1
 
-    def ended(self, status: str, description: str) -> None:
-        """The server will send no more for it; it says so with the status of HTTP."""
-        self._left = 0
+    def ended(self, reply: str, status: str, description: str) -> None:
+        """The server will send no more for a request; it says so with the status of HTTP.
+
+        It says so of one that is complete, too, after the next one was made: which then is still open. Taking that for
+        its end would open one more with every batch, and messages would pile up here.
+        """
+        if reply == self._reply:
+            self._left = 0
         if status == "409" and "maxbytes" in description.lower().replace(" ", ""):
-            self.is_too_large = not self._got
+            self.is_too_large = reply == self._reply and not self._got
         elif status == "503" or any(word in description.lower() for word in _ENDS):
             raise SourceUnavailableError(f"The server ended the reading: {description or status}.")
 

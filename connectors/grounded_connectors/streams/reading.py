@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from grounded.errors import UsageError
-from grounded.records import Change, Checkpoint, Keep
-from grounded_connectors.streams.mapping import Mapper, newest
+from grounded.records import Change, Checkpoint, Keep, RawDocument
+from grounded_connectors.streams.mapping import Mapper, StreamChange, newest
 from grounded_connectors.streams.messages import Gap, Message
 from grounded_connectors.streams.options import Address, StreamOptions
 
@@ -19,6 +20,11 @@ BATCH_BYTES = 16_000_000
 
 START_FIRST, START_NEW = "first", "new"
 IDLE_SECONDS = 1.0
+RUN_SECONDS = 2.0
+"""A source that is followed goes on for so long in one run while messages come: what a run costs besides its batches,
+leases, marks and a second flush, is paid once."""
+GATHER_SECONDS = 0.1
+"""What has come so long after a micro-batch is the next one; larger ones cost less per message."""
 
 Positions = dict[str, Any]
 
@@ -82,8 +88,9 @@ def start_of(address: Address) -> str:
 class StreamConnector:
     """A connector over a stream that goes on after its checkpoint.
 
-    One call of ``changes`` reads what the stream holds when it is called. After ``follow`` a call reads one
-    micro-batch and keeps the connection, and ``wait`` says when there is something to read.
+    One call of ``changes`` reads what the stream holds when it is called. After ``follow`` a call reads micro-batches
+    as long as messages come, for about two seconds at most, and keeps the connection; ``wait`` says when there is
+    something to read.
 
     Nothing is acknowledged before it is stored. A run that failed half-way leaves the reader ahead of the checkpoint;
     the next call is given the one that the ledger holds, notices, and goes back.
@@ -95,6 +102,8 @@ class StreamConnector:
         scope: Which part of it.
 
     Attributes:
+        source: The address without credentials, or the name given.
+        scope: The topic, stream or channel.
         clock: Tells the time.
         lag: How many messages waited when it was last read; None when the system cannot say.
         watermark: Everything that happened until then has been read; None before the first reading.
@@ -103,8 +112,8 @@ class StreamConnector:
     def __init__(self, reader: Reader, options: StreamOptions, *, source: str, scope: str) -> None:
         self._reader = reader
         self._options = options
-        self._source = source
-        self._scope = scope
+        self.source = source
+        self.scope = scope
         self._mapper = Mapper(options, base=source, clock=lambda: self.clock())
         self._digest = hashlib.sha256(json.dumps(options.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
         self._ahead: list[Message | Gap] = []
@@ -115,22 +124,12 @@ class StreamConnector:
         self.lag: int | None = None
         self.watermark: datetime | None = None
 
-    @property
-    def source(self) -> str:
-        """The address without credentials, or the name given."""
-        return self._source
-
-    @property
-    def scope(self) -> str:
-        """The topic, stream or channel."""
-        return self._scope
-
     def covers(self, key: str) -> bool:
         """Always true: the source is this one stream."""
         return True
 
     def follow(self) -> None:
-        """From now on a call of ``changes`` reads one micro-batch and leaves the connection open."""
+        """From now on a call of ``changes`` reads for two seconds at most and leaves the connection open."""
         self._is_following = True
 
     def wait(self, seconds: float) -> bool:
@@ -152,6 +151,10 @@ class StreamConnector:
         """Everything up to a checkpoint is stored: what the system wants acknowledged is."""
         if self._yielded is not None:
             self._reader.settle(state["positions"])
+
+    def made_again(self, received: RawDocument) -> StreamChange:
+        """What a message that was kept as a dead letter means with the options of now."""
+        return self._mapper.again(received)
 
     def close(self) -> None:
         """Disconnect; a later run connects again."""
@@ -184,6 +187,7 @@ class StreamConnector:
             self._times = {}
         if not self._is_following:
             self._reader.mark()
+        until = time.monotonic() + RUN_SECONDS
         while True:
             items, self._ahead = self._ahead, []
             if not any(isinstance(item, Message) for item in items) and self._may_have_more():
@@ -191,10 +195,20 @@ class StreamConnector:
                 items += self._reader.read(self._options.batch, wait)
             self._yielded = self._reader.positions()
             yield from self._changes(items)
-            is_last = self._is_following or self._reader.is_past_mark()
+            is_last = not self._is_following and self._reader.is_past_mark()
             yield self._checkpoint(items)
-            if is_last:
+            if is_last or (self._is_following and not self._goes_on(len(items), until)):
                 return
+
+    def _goes_on(self, count: int, until: float) -> bool:
+        """Whether this run has another micro-batch, after one of ``count`` messages that is stored."""
+        if not count or time.monotonic() >= until:
+            return False
+        is_full = count >= self._options.batch
+        if not is_full:
+            time.sleep(GATHER_SECONDS)
+        self._ahead = list(self._reader.read(self._options.batch, GATHER_SECONDS if is_full else 0.0))
+        return bool(self._ahead)
 
     def _may_have_more(self) -> bool:
         return self._is_following or not self._reader.is_past_mark()

@@ -2,7 +2,17 @@
 
 from grounded.ingestion.ledger.ledger import Ledger
 from grounded.ingestion.ledger.upkeep import Doomed, Held, Upkeep
-from grounded.ingestion.ledger.values import Attributes, Batch, Checkpointed, Content, Details, Known, Stored, Write
+from grounded.ingestion.ledger.values import (
+    Attributes,
+    Batch,
+    Checkpointed,
+    Content,
+    Details,
+    Kept,
+    Known,
+    Stored,
+    Write,
+)
 
 __all__ = [
     "Attributes",
@@ -12,6 +22,7 @@ __all__ = [
     "Details",
     "Doomed",
     "Held",
+    "Kept",
     "Known",
     "Ledger",
     "Stored",

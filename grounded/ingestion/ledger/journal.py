@@ -20,7 +20,7 @@ from grounded.ingestion.ledger.schema import (
     runs,
 )
 from grounded.ingestion.ledger.schema import sources as places
-from grounded.ingestion.ledger.values import Batch, Checkpointed
+from grounded.ingestion.ledger.values import Batch, Checkpointed, Kept
 from grounded.records import AnswerRecord, Document, Failure, IngestReport, KeyKind, RawDocument, SourceStatus, Upsert
 
 RUNS_KEPT = 200
@@ -63,27 +63,28 @@ def _move(connection: Connection, place: Mapping[str, str], checkpoint: Checkpoi
     connection.execute(insert(checkpoints).values(**where, **values))
 
 
-def _kept(change: Upsert | None) -> bytes | None:
-    if change is None or isinstance(change.document, Document):
+def _kept(received: Kept | None) -> bytes | None:
+    document = received.document if isinstance(received, Upsert) else received
+    if document is None or isinstance(document, Document):
         return None
-    content = {"content": change.document.content.hex(), "order": change.order}
-    content |= change.document.model_dump(mode="json", exclude={"content"})
+    content = {"content": document.content.hex(), "order": received.order if isinstance(received, Upsert) else None}
+    content |= document.model_dump(mode="json", exclude={"content"})
     return zlib.compress(json.dumps(content).encode(), 1)
 
 
-def kept(connection: Connection, tenant: str | None, source: str | None) -> list[tuple[str, str, Upsert]]:
-    """``(tenant, source, change)`` of every dead letter of which something was kept, oldest first."""
+def kept(connection: Connection, tenant: str | None, source: str | None) -> list[tuple[str, str, Kept]]:
+    """``(tenant, source, what was kept)`` of every dead letter of which something was, oldest first."""
     query = select(dead_letters).where(dead_letters.c.document.is_not(None))
     given = {name: value for name, value in (("tenant", tenant), ("source", source)) if value is not None}
     found = connection.execute(query.filter_by(**given).order_by(dead_letters.c.failed_at, dead_letters.c.key))
     return [(row.tenant, row.source, _opened(row.document)) for row in found]
 
 
-def _opened(stored: bytes) -> Upsert:
+def _opened(stored: bytes) -> Kept:
     content = json.loads(zlib.decompress(stored))
     order = content.pop("order")
     document = RawDocument.model_validate({**content, "content": bytes.fromhex(content["content"])})
-    return Upsert(document=document, order=order)
+    return document if order is None else Upsert(document=document, order=order)
 
 
 def watermark(connection: Connection, document_ids: Sequence[str]) -> datetime | None:

@@ -19,14 +19,13 @@ from grounded.ingestion.ledger.migrations import prepare
 from grounded.ingestion.ledger.reader import Reader
 from grounded.ingestion.ledger.schema import runs
 from grounded.ingestion.ledger.upkeep import Upkeep
-from grounded.ingestion.ledger.values import Batch, Details, Known, Stored
+from grounded.ingestion.ledger.values import Batch, Details, Kept, Known, Stored
 from grounded.records import (
     AnswerRecord,
     Failure,
     IngestReport,
     KeyKind,
     SourceStatus,
-    Upsert,
 )
 
 
@@ -196,8 +195,8 @@ class Ledger(Reader):
         with reading(self._engine) as connection:
             return journal.failures(connection, tenant, source)
 
-    def kept(self, tenant: str | None = None, source: str | None = None) -> list[tuple[str, str, Upsert]]:
-        """``(tenant, source, change)`` of the dead letters whose content was kept, oldest first."""
+    def kept(self, tenant: str | None = None, source: str | None = None) -> list[tuple[str, str, Kept]]:
+        """``(tenant, source, what was kept)`` of the dead letters whose content was, oldest first."""
         with reading(self._engine) as connection:
             return journal.kept(connection, tenant, source)
 

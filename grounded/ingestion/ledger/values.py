@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from grounded.records import Chunk, Failure, Scalar, Segment, Trust, Upsert
+from grounded.records import Chunk, Failure, RawDocument, Scalar, Segment, Trust, Upsert
+
+Kept = Upsert | RawDocument
+"""What is kept of a dead letter: a change to try again, or what only its connector can make a change of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Batch:
     retired: Sequence[str] = ()
     orders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     renames: Sequence[tuple[str, str, str]] = ()
-    kept: Mapping[str, Upsert] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
     lease: int | None = None
     failures: Sequence[Failure] = ()
     cleared: Sequence[str] = ()

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from grounded.ingestion.ledger import Ledger
+from grounded.opening import LEDGER_FILE
 from grounded.pipeline import KnowledgeBase
 from grounded.records import Viewer
 from grounded_connectors.streams.nats import NatsConnector
@@ -26,6 +28,10 @@ KEYS = 400
 OPTIONS = {"key": "{{ id }}", "text": "{{ note }}", "tombstone": "{{ gone }}", "batch": 100}
 KINDS = {"redis": RedisConnector, "nats": NatsConnector}
 
+BATCHES, STEPS = 40, 4
+"""Of the 50 batches that the messages make, about so many are begun before the last kill; each says four steps of its
+own before it takes them, and the kill comes at one of these."""
+
 CHILD = """
 import sys
 from grounded.pipeline import KnowledgeBase
@@ -33,10 +39,21 @@ from grounded.watching import watch
 from tests.connectors.streams.test_crash import KINDS, OPTIONS
 from tests.ingestion.support import HashEmbedder
 kind, url, folder = sys.argv[1:]
+
+def told(owner, name):
+    original = getattr(owner, name)
+    def call(*given, **named):
+        print(name, flush=True)
+        return original(*given, **named)
+    setattr(owner, name, call)
+
 with KnowledgeBase.open(folder, create=True, embedder=HashEmbedder(), wait=20) as kb:
+    for name in ("upsert", "flush", "delete"):
+        told(kb._store, name)
+    told(kb._ledger, "commit")
     with watch(kb, KINDS[kind](url, **OPTIONS)) as live:
         print("watching", flush=True)
-        live.wait()
+        live.wait(60)
 """
 
 
@@ -67,17 +84,22 @@ def test_killed_while_following(system: str, nats_server: Nats, valkey_server: V
         nats_server.stream("crash")
         nats_server.publish([("crash.x", content) for content in contents])
         url = f"{nats_server.url}/crash"
-    chance = random.Random(11)
+    chance, half_done = random.Random(11), 0
     for _ in range(KILLS):
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, system, url, str(tmp_path / "kb")], stdout=subprocess.PIPE, text=True
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "watching\n"
-        time.sleep(chance.uniform(0.05, 3.0))
+        for _ in range(chance.randint(1, STEPS * BATCHES // KILLS)):
+            child.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.02))
         child.kill()
         child.wait()
         child.stdout.close()
+        with Ledger.open(tmp_path / "kb" / LEDGER_FILE, read_only=True) as ledger:
+            half_done += ledger.dirty
+    assert half_done >= KILLS // 4, "kills between two runs prove nothing"
     with KnowledgeBase.open(tmp_path / "kb", embedder=HashEmbedder(), wait=20) as kb:
         kb.ingest(KINDS[system](url, **OPTIONS))
         found = kb.search("kettle", k=100)

@@ -308,3 +308,37 @@ def test_a_schema_that_is_none_is_refused() -> None:
 def test_lengths_of_time(value: float, unit: str) -> None:
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
     assert seconds(f"{value:.3f}{unit}") == pytest.approx(float(f"{value:.3f}") * units[unit])
+
+
+def kept(change: object) -> RawDocument:
+    received = failure(change).received
+    assert isinstance(received, RawDocument), received
+    return received
+
+
+@pytest.mark.parametrize("place", [{}, {"partition": None, "position": "5-0"}, {"partition": None, "position": "5"}])
+def test_a_message_that_failed_is_kept_whole_and_means_what_it_would_have_meant(place: dict[str, Any]) -> None:
+    sent = message(
+        b'{"body": "kettle"}', key="4711", subject="orders.eu", headers={"trace": "a\x00b"}, time=NOW, **place
+    )
+    received = kept(mapper(text="{{ note }}").change(sent))
+    assert (received.content, received.event_time) == (sent.content, NOW)
+    corrected = mapper(text="{{ body }} of {{ stream['subject'] }} {{ stream['headers'] | length }}")
+    assert corrected.again(received) == corrected.change(sent)
+    assert kept(mapper(text="{{ note }}").again(received)) == received
+
+
+def test_without_a_time_of_the_event_nobody_knows_what_came_after_a_kept_message() -> None:
+    sent = message(b'{"id": 1, "body": "kettle", "at": "2026-11-23T11:00:00Z"}')
+    assert kept(mapper(key="{{ id }}", text="{{ note }}").change(sent)).key == "1"
+    received = kept(mapper(key="{{ number }}", text="{{ body }}").change(sent))
+    again = failure(mapper(key="{{ id }}", text="{{ body }}").again(received))
+    assert (again.key, again.received) == (received.key, received)
+    assert "newer" in again.message
+    timed = mapper(key="{{ id }}", text="{{ body }}", time="at").again(received)
+    assert isinstance(timed, Upsert)
+    assert (timed.document.key, timed.order[:13]) == ("1", "2026-11-23T11")
+
+
+def test_a_message_too_large_to_read_is_not_kept_either() -> None:
+    assert failure(mapper(max_bytes=3).change(message(b"four"))).received is None

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,19 @@ import pytest
 
 from grounded.errors import ConfigurationError, UsageError
 from grounded.pipeline import KnowledgeBase
+from grounded.protocols import Point
+from grounded.records import Change, Checkpoint, Upsert
+from grounded.retrieval.edge import EdgeStore
 from grounded.settings import ProjectSettings
 from grounded.watching import Polled, SourceState, Watch, Watched, watch
 from grounded_connectors.files import FilesConnector
 from grounded_connectors.memory import MemoryConnector
+from grounded_connectors.streams import reading
 from grounded_connectors.streams.nats import NatsConnector
+from grounded_connectors.streams.reading import StreamConnector
 from grounded_connectors.streams.redis import RedisConnector
 from tests.connectors.streams.servers import Nats, Valkey
-from tests.ingestion.support import HashEmbedder
+from tests.ingestion.support import DIMENSION, Base, HashEmbedder
 
 PATIENCE_SECONDS = 30
 
@@ -93,6 +98,104 @@ def test_poison_is_a_dead_letter_and_stops_nothing(kb: KnowledgeBase, valkey_ser
     assert not live.states[0].ok
     assert "is not JSON" in live.states[0].failures[0]
     assert kb.status().sources[0].dead_letters == 1
+
+
+def test_a_kept_message_is_brought_in_when_the_options_are_right(kb: KnowledgeBase, valkey_server: Valkey) -> None:
+    put(
+        valkey_server,
+        "kept",
+        {"id": 1, "body": "kettle old", "at": "2026-11-22T08:00:00Z"},
+        {"id": 2, "body": "kettle two", "at": "2026-11-22T08:00:00Z"},
+        {"id": 1, "note": "kettle new", "at": "2026-11-22T09:00:00Z"},
+        {"number": 1, "note": "kettle older", "at": "2026-11-22T07:00:00Z"},
+        {"number": 3, "note": "kettle three", "at": "2026-11-22T08:00:00Z"},
+    )
+    kb.ingest(orders(valkey_server, "kept", time="at"))
+    assert (texts(kb), kb.status().sources[0].dead_letters) == ({"kettle new"}, 3), "a newer message settles an older"
+    valkey_server.client().delete("kept")  # the source cannot be asked for them again
+    assert not kb.retry().documents_added, "no connector, no document"
+    corrected = {"key": "{{ id | default(number) }}", "text": "{{ note | default(body) }}", "time": "at"}
+    report = kb.retry(orders(valkey_server, "kept", **corrected))
+    assert (report.documents_added, report.failures) == (2, ())
+    assert texts(kb) == {"kettle new", "kettle two", "kettle three"}, "the older message of a key replaces nothing"
+    assert kb.status().sources[0].dead_letters == 0
+
+
+def test_a_deletion_is_one_message(kb: KnowledgeBase, valkey_server: Valkey) -> None:
+    put(valkey_server, "gone", {"id": 1, "note": "kettle one"}, {"id": 2, "note": "kettle two"})
+    kb.ingest(orders(valkey_server, "gone"))
+    put(valkey_server, "gone", {"id": 1, "gone": True, "note": ""})
+    assert kb.ingest(orders(valkey_server, "gone")).documents_retired == 1
+    assert texts(kb) == {"kettle two"}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 600.0])
+def test_a_run_goes_on_while_messages_come(
+    valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(reading, "RUN_SECONDS", seconds)
+    stream = f"run{seconds:.0f}"
+    put(valkey_server, stream, *({"id": number, "note": f"kettle {number}"} for number in range(25)))
+    live = orders(valkey_server, stream, batch=10)
+    live.follow()
+    states = [change.state for change in live.changes(None) if isinstance(change, Checkpoint)]
+    assert len(states) == (3 if seconds else 1)
+    rest = [change for change in live.changes(states[-1]) if isinstance(change, Upsert)]
+    assert len(rest) == (0 if seconds else 10), "the next run goes on behind the last checkpoint"
+    live.close()
+
+
+class Counting(EdgeStore):
+    """A slow store, which notes at every write how much of the source is held in memory meanwhile."""
+
+    def __init__(self, path: Path, held: Callable[[], int]) -> None:
+        super().__init__(path, dimension=DIMENSION, create=True)
+        self.most, self._held = 0, held
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        time.sleep(0.02)  # room for a source that would send without being asked
+        self.most = max(self.most, self._held())
+        super().upsert(points)
+
+
+@pytest.mark.parametrize("system", ["redis", "nats"])
+def test_a_slow_store_holds_up_the_source(
+    system: str, valkey_server: Valkey, nats_server: Nats, tmp_path: Path
+) -> None:
+    count, batch = 600, 40
+    sent = [{"id": number, "note": f"kettle {number}"} for number in range(count)]
+    options = {"key": "{{ id }}", "text": "{{ note }}", "batch": batch}
+    if system == "redis":
+        put(valkey_server, "slow", *sent)
+        made: StreamConnector = RedisConnector(f"{valkey_server.url}/slow", **options)
+    else:
+        nats_server.stream("slow")
+        nats_server.publish([("slow.x", json.dumps(each).encode()) for each in sent])
+        made = NatsConnector(f"{nats_server.url}/slow", **options)
+    read = stored = 0
+
+    class Counted(Polled):
+        def changes(self, checkpoint: Any) -> Iterator[Change]:
+            nonlocal read
+            for change in super().changes(checkpoint):
+                read += isinstance(change, Upsert)
+                yield change
+
+        def committed(self, state: Any) -> None:
+            nonlocal stored
+            super().committed(state)
+            stored = read
+
+    def held() -> int:
+        """Read and not stored, and what the client has fetched ahead."""
+        inbox = getattr(made._reader, "_inbox", None)
+        return read - stored + (inbox.pending_msgs if inbox is not None else 0)
+
+    store = Counting(tmp_path / "shard", held)
+    base = Base(tmp_path / "kb", store=store)
+    assert base.sync(Counted(made)).documents_added == count
+    assert 0 < store.most <= 2 * batch
+    base.close()
 
 
 def test_append_keeps_only_the_newest(kb: KnowledgeBase, valkey_server: Valkey) -> None:
