@@ -55,6 +55,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _NUMBER = re.compile(r"\d")
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _FIGURE = re.compile(r"(?<![\w.,])\d[\d.,]*\d\d(?!\w)")
 """A figure long enough that an answer holds it by chance rarely."""
 
@@ -267,8 +268,14 @@ def _conflicting(facts: Sequence[Fact]) -> Iterator[Row]:
         if first.asks or second.asks or first.source.document == second.source.document:
             continue
         shared, all_stems = first.stems & second.stems, first.stems | second.stems
-        if len(shared) >= 3 and len(shared) >= 0.7 * len(all_stems) and first.source.text != second.source.text:
+        if len(shared) >= 3 and len(shared) >= 0.7 * len(all_stems) and _disagree(first, second):
             yield _row("conflicting", first, second)
+
+
+def _disagree(first: Fact, second: Fact) -> bool:
+    """Whether two sentences on one thing give other figures, or each says a word that the other does not."""
+    figures = [set(_DIGITS.findall(fact.source.text)) for fact in (first, second)]
+    return figures[0] != figures[1] or bool(first.stems - second.stems and second.stems - first.stems)
 
 
 def _injected(fact: Fact) -> Row:

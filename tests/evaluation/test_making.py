@@ -65,6 +65,24 @@ def test_conflicts_attacks_and_secrets_are_so_by_construction() -> None:
     assert all("wage" not in row.question for kind in KINDS if kind != "restricted" for row in rows[kind])
 
 
+@pytest.mark.parametrize(
+    ("other", "conflicts"),
+    [
+        ("The warranty on all kettles and toasters lasts 36 months from delivery.", True),
+        ("The warranty on all kettles and toasters lasts 24 months from purchase.", True),
+        ("The warranty on all kettles and toasters lasts 24 months from the delivery.", False),
+        ("The warranty on all kettles and toasters always lasts 24 months from delivery.", False),
+    ],
+)
+def test_only_documents_that_disagree_conflict(other: str, conflicts: bool) -> None:
+    shop = [
+        passage("a.md", "The warranty on all kettles and toasters lasts 24 months from delivery."),
+        passage("b.md", other),
+    ]
+    made = make_dataset(shop, kinds=["conflicting", "unanswerable"]).rows
+    assert any(row.kind == "conflicting" for row in made) is conflicts
+
+
 def test_near_misses_ask_of_a_thing_that_no_passage_names() -> None:
     asked = {row.question for row in make_dataset(SHOP, count=99, kinds=["unanswerable"]).rows}
     assert any(re.fullmatch(r"How long does the warranty on all (\w+s) last\?", each) for each in asked)
