@@ -46,6 +46,10 @@ class Recorded:
     Args:
         path: A recording.
 
+    Attributes:
+        recorded: Which model replied.
+        replies: By the hash of the messages that they reply to.
+
     Raises:
         SourceNotFoundError: The file cannot be read.
         ExperimentError: It is no recording.
@@ -57,7 +61,7 @@ class Recorded:
             content = file.read_bytes()
             head, *lines = content.decode("utf-8").splitlines()
             self.recorded = RecordedModel.model_validate_json(head)
-            self._replies = dict(_read(line) for line in lines)
+            self.replies = dict(_read(line) for line in lines)
         except OSError as error:
             raise SourceNotFoundError(f"The recording {file.name!r} cannot be read: {error.strerror}.") from error
         except (ValueError, KeyError, TypeError, ValidationError) as error:
@@ -86,7 +90,7 @@ class Recorded:
         Raises:
             GenerationError: They were not recorded.
         """
-        found = self._replies.get(_key(prompt))
+        found = self.replies.get(_key(prompt))
         if found is None:
             raise GenerationError(
                 "No reply to these messages was recorded: the template, the passages or the question have changed.",
@@ -148,7 +152,9 @@ class Recorder:
         except GenerationError:
             # The name that the endpoint gives may be a path on its machine.
             found = self._generator.generate(prompt).model_copy(update={"model": self._kept.recorded.model})
-        self._write({"messages": _key(prompt), **found.model_dump(mode="json", exclude_defaults=True)})
+        key = _key(prompt)
+        self._write({"messages": key, **found.model_dump(mode="json", exclude_defaults=True)})
+        self._kept.replies[key] = found
         return found
 
     def stream(self, prompt: Prompt) -> Iterator[Generation]:

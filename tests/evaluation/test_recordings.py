@@ -24,7 +24,9 @@ def recorder(server: Loopback, path: Path, model: str = "small-1") -> Recorder:
 def test_a_reply_is_asked_for_once_and_given_again_without_the_model(tmp_path: Path) -> None:
     path = tmp_path / "replies.jsonl"
     with serving(streams(*events(delta("24 months [1]."), delta(finish="stop")))) as server:
-        first = recorder(server, path).generate(ONE)
+        asking = recorder(server, path)
+        first = asking.generate(ONE)
+        assert asking.generate(ONE) == first
         again = recorder(server, path).generate(ONE)
         assert len(server.asked) == 1
     kept = Recorded(path)
