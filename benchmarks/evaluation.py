@@ -1,6 +1,6 @@
 """What an evaluation takes besides asking models: 1,000 answers × 2 variants, 20 local metrics; then from the cache.
 
-python benchmarks/evaluation.py [ROWS]
+python benchmarks/evaluation.py [ROWS] [VERIFIER]; a process for each number of rows shows whether memory grows.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def row(number: int) -> Row:
     )
 
 
-def main(rows: int) -> None:
+def main(rows: int, verifier: str | None) -> None:
     dataset = DataSet(name="made", rows=tuple(row(number) for number in range(rows)))
     variants = [{"name": "one", "given": True}, {"name": "other", "given": True, "k": 3}]
     with tempfile.TemporaryDirectory() as folder:
         for what in ("first run", "again, from the cache"):
             wall, processor = time.perf_counter(), time.process_time()
-            made = evaluate(dataset, variants, metrics=METRICS, cache=Path(folder) / "cache")
+            made = evaluate(dataset, variants, metrics=METRICS, verifier=verifier, cache=Path(folder) / "cache")
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
                 f"{what}: {len(made.trials)} trials × {len(METRICS)} metrics in {time.perf_counter() - wall:.1f} s, "
@@ -56,4 +56,4 @@ def main(rows: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, sys.argv[2] if len(sys.argv) > 2 else None)

@@ -22,6 +22,7 @@ from grounded.verification import Verifier
 
 Item = tuple[str, list[str], str, float]
 EXPERT = {"Complete": 1.0, "Partial": 0.5, "Incomplete": 0.0}
+STANCES = {"completely-support": 1.0, "partially-support": 0.5, "irrelevant": 0.0, "refute": 0.0}
 
 
 def likely(claim: Claim) -> float:
@@ -73,11 +74,25 @@ def answers(folder: Path) -> Iterator[Item]:
             sources = list(dict.fromkeys(text for row in labelled for text in row["evidence"]))
             said = " ".join(re.sub(r"\[\d+\]", "", row["claim"]) for row in labelled)
             yield "ExpertQA", sources, said, float(np.mean([EXPERT[row["support"]] for row in labelled]))
+    yield from factcheck(folder / "factcheck_gpt")
     begin = [row for row in rows(folder / "begin_wow/begin_test_wow.jsonl") if row["begin_label"] != "Generic"]
     for row in random.Random(1).sample(begin, 500):
         yield "BEGIN", [row["knowledge"]], row["response"], float(row["begin_label"] == "Fully attributable")
     for row in rows(folder / "halueval_small/conformaldrift_halueval_test.jsonl"):
         yield "HaluEval", row["documents"], row["response"], 1.0 - row["label"]
+
+
+def factcheck(folder: Path) -> Iterator[Item]:
+    """Whole answers of a model with what was retrieved for their claims; each claim counts by its best evidence."""
+    stances: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for row in rows(folder / "subtask3_claim_evidence_stance.jsonl"):
+        stances[row["claim"]].append((row["evidence"], STANCES[row["stance"]]))
+    for row in rows(folder / "factcheck-GPT-benchmark.jsonl"):
+        said = [claim for part in row["sentences"].values() for claim in part.get("claims") or [] if claim in stances]
+        if len(said) >= 3:
+            sources = list(dict.fromkeys(evidence for claim in said for evidence, _ in stances[claim]))
+            label = float(np.mean([max(stance for _, stance in stances[claim]) for claim in said]))
+            yield "Factcheck-GPT", sources, row["response"], label
 
 
 def ranks(values: Sequence[float]) -> np.ndarray[Any, Any]:

@@ -211,7 +211,7 @@ def _facts(model: Listed) -> list[tuple[str, str]]:
         ("licence", model.licence),
         ("dollars for a million tokens", _price(model.price) if model.price else ""),
         ("card", model.card),
-        ("as of", model.dated),
+        ("as of", "; ".join([model.dated, *(f"{fact} read again {month}" for fact, month in model.read.items())])),
     ]
 
 

@@ -46,6 +46,7 @@ class Listed(Record):
         mitigations: Of risks, as the maker declares them; none was checked here.
         card: Where the maker's card stands: a URL, or a file of this package.
         dated: When this was so, a year and a month.
+        read: Facts that were read again at the maker's page later than that, by name, with the month.
         embedded: Whether it is shipped with this package.
     """
 
@@ -61,6 +62,7 @@ class Listed(Record):
     card: str = ""
     price: Price | None = None
     dated: str = Field(pattern=r"^\d{4}-\d{2}$")
+    read: dict[str, str] = Field(default_factory=dict)
     embedded: bool = False
 
 

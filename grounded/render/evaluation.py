@@ -222,7 +222,7 @@ _ROWS = """<section id="rows" class="rows" aria-labelledby="rows-head">
 <form class="filters" id="filters" hidden></form>
 <p class="soft" id="count" role="status"></p>
 <div class="panes"><div class="list" id="list" tabindex="0" role="list" aria-label="Rows" hidden></div>
-<article class="detail" id="detail" aria-live="polite" tabindex="-1" hidden></article></div>
+<article class="detail" id="detail" aria-labelledby="asked" tabindex="-1" hidden></article></div>
 </section>
 """
 

@@ -20,11 +20,11 @@ async function show(focus = false) {
   const tabs = row.t.length < 2 ? null : make("div", { class: "tabs", role: "group", "aria-label": "Variant" },
     row.t.map((each, at) => make("button", {
       type: "button", "aria-pressed": at === chosen ? "true" : "false",
-      onclick: () => { chosen = at; show(); },
+      onclick: async () => { chosen = at; await show(); byId("detail").querySelector(".tabs [aria-pressed=true]")?.focus(); },
     }, index.variants[each.v])));
   const content = [
     make("button", { type: "button", class: "back", onclick: back }, "← Back to the rows"),
-    make("h3", { dir: "auto" }, clean(row.q)),
+    make("h3", { id: "asked", dir: "auto" }, clean(row.q)),
     make("p", { class: "soft" }, foreign(row.id), row.g.map((tag) => [" ", make("span", { class: "chip" }, tag)])),
     tabs,
     ...(trial ? await told(row, row.t[chosen], trial) : ["There is nothing to show."]),
@@ -126,7 +126,7 @@ function values(trial) {
       const counted = each.of !== undefined ? ` (${Number(each.count.toPrecision(4))} of ${each.of})` : "";
       const value = each.status === "measured" ? figure(each.value, metric) + counted : each.status.replace("_", " ");
       const by = [each.by ? `judged by ${each.by}` : "", each.agreement !== undefined ? `agreement ${Math.round(100 * each.agreement)} %` : ""].filter(Boolean).join(", ");
-      return make("tr", {}, make("td", {}, metric.title), make("td", { class: each.status === "measured" ? "" : each.status === "failed" ? "failed" : "none" }, value),
+      return make("tr", {}, make("th", { scope: "row" }, metric.title), make("td", { class: each.status === "measured" ? "" : each.status === "failed" ? "failed" : "none" }, value),
         make("td", {}, foreign(each.reason ?? ""), by ? make("span", { class: "soft" }, ` ${clean(by)}`) : ""));
     }))));
 }

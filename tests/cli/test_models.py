@@ -65,6 +65,8 @@ def test_every_entry_is_dated_and_says_where_it_is_from() -> None:
     assert len({each.id for each in found}) == len(found)
     assert all(each.card.startswith("https://") for each in found if each.card and not each.embedded)
     assert {each.task for each in found} == {"chat", "embedding", "verifier"}
+    for each in found:
+        assert all(getattr(each, fact) and month > each.dated for fact, month in each.read.items()), each.id
     assert [each.id for each in found if each.embedded] == ["granite-30m-int8", "grounded-entailment-small"]
     assert all(each.provider == "Meta" for each in catalogue(provider="meta"))
     assert find("OPENAI:GPT-4O").id == "gpt-4o"
@@ -81,6 +83,7 @@ def test_the_cards_of_what_is_shipped_are_there() -> None:
     code, shown, _ = run("models", "card", "mistral-7b-instruct-v0.3")
     assert "no moderation mechanisms" in " ".join(shown.split())
     assert "not known here" in shown
+    assert "licence read again 2026-11" in " ".join(shown.split())
     assert run("models", "card", "nothing")[0] == exits.USAGE
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from grounded.cli.app import run
 from grounded.errors import UsageError
 from grounded.evaluation.datasets import read_dataset, write_dataset
-from grounded.evaluation.making import GOAL, KINDS, make_dataset
+from grounded.evaluation.making import _STRANGERS, GOAL, KINDS, make_dataset
 from grounded.pipeline import KnowledgeBase
 from grounded.records import Passage, Span
 from grounded.text.terms import content_stems
@@ -62,6 +63,44 @@ def test_conflicts_attacks_and_secrets_are_so_by_construction() -> None:
     known = {stem for each in SHOP for stem in content_stems(each.text)}
     assert all(set(content_stems(row.question)) - known for row in rows["unanswerable"])
     assert all("wage" not in row.question for kind in KINDS if kind != "restricted" for row in rows[kind])
+
+
+@pytest.mark.parametrize(
+    ("other", "conflicts"),
+    [
+        ("The warranty on all kettles and toasters lasts 36 months from delivery.", True),
+        ("The warranty on all kettles and toasters lasts 24 months from purchase.", True),
+        ("The warranty on all kettles and toasters lasts 24 months from the delivery.", False),
+        ("The warranty on all kettles and toasters always lasts 24 months from delivery.", False),
+    ],
+)
+def test_only_documents_that_disagree_conflict(other: str, conflicts: bool) -> None:
+    shop = [
+        passage("a.md", "The warranty on all kettles and toasters lasts 24 months from delivery."),
+        passage("b.md", other),
+    ]
+    made = make_dataset(shop, kinds=["conflicting", "unanswerable"]).rows
+    assert any(row.kind == "conflicting" for row in made) is conflicts
+
+
+def test_near_misses_ask_of_a_thing_that_no_passage_names() -> None:
+    asked = {row.question for row in make_dataset(SHOP, count=99, kinds=["unanswerable"]).rows}
+    assert any(re.fullmatch(r"How long does the warranty on all (\w+s) last\?", each) for each in asked)
+    assert any(re.fullmatch(r"What is the Price of the (\w+)\?", each) for each in asked)
+    named = {stem for each in SHOP for stem in content_stems(each.text)}
+    full = (*SHOP, *(passage(f"{word}.md", f"A {word} is sold here for nothing.") for word in _STRANGERS))
+    far = {row.question for row in make_dataset(full, count=99, kinds=["unanswerable"]).rows}
+    assert far < asked, "with no stranger left, only far questions are"
+    assert all(set(content_stems(each)) - named for each in asked)
+
+
+def test_what_everybody_may_read_is_no_secret_and_its_figures_are_no_leak() -> None:
+    secret, public = "The monthly wage of a clerk is 2,900 euros.", "The bonus is 2,900 euros. The fee is 12 euros."
+    hidden = passage("wages.md", f"{secret} The fee is 12 euros.", principals=("staff",))
+    (row,) = make_dataset([hidden, passage("ship.md", "Postage takes days.")], kinds=["restricted"], count=1).rows
+    assert row.absent == (secret, "2,900")
+    rows = make_dataset([hidden, passage("public.md", public)], kinds=["restricted"]).rows
+    assert [each.absent for each in rows] == [(secret,)]
 
 
 def test_wrong_kinds_and_empty_passages_are_refused() -> None:

@@ -133,6 +133,15 @@ def test_corrected_values_are_never_smaller_and_keep_their_order(values: list[fl
     assert [corrected[n] for n in order] == sorted(corrected)
 
 
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_of_a_share_holds_it(counted: tuple[int, int]) -> None:
+    count, of = counted
+    low, high = wilson(count / of, of)
+    assert 0.0 <= low <= count / of <= high <= 1.0
+    assert (low == 0.0) is (count == 0)
+    assert (high == 1.0) is (count == of)
+
+
 @pytest.mark.parametrize(("degrees", "quantile"), [(1, 12.706), (2, 4.303), (5, 2.571), (9, 2.262), (49, 2.010)])
 def test_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
     assert student_quantile(0.975, degrees) == pytest.approx(quantile, rel=0.002)

@@ -36,6 +36,13 @@
   detail.querySelectorAll(".tabs button")[1].click();
   await until(() => detail.querySelector(".tabs [aria-pressed=true]")?.textContent !== before && detail.querySelector("details.message"));
   log.push(`shown: ${detail.querySelector(".tabs [aria-pressed=true]").textContent}`);
+  // What a screen reader says: every control has a name, the row is named by its question, rows of figures have heads.
+  const name = (each) => each.getAttribute("aria-label") || each.closest("label")?.textContent || each.title || each.textContent;
+  const controls = [...document.querySelectorAll("a, button, input, select, summary, [tabindex='0']")].filter((each) => each.checkVisibility());
+  const named = (each) => name(each).trim() || document.getElementById(each.getAttribute("aria-labelledby"))?.textContent;
+  log.push(`named: ${controls.length > 20 && controls.every(named)}`);
+  log.push(`focus: ${document.activeElement.textContent}`);
+  log.push(`row named: ${id(detail.getAttribute("aria-labelledby")) === detail.querySelector("h3")}, heads: ${detail.querySelectorAll(".values th[scope=row]").length}`);
   const prompt = detail.querySelector("details.message");
   prompt.open = true;
   await until(() => prompt.querySelector("pre"));

@@ -141,8 +141,8 @@ def test_a_person_filters_reads_labels_and_follows_a_figure(tmp_path: Path) -> N
     assert found[1] == "found: 7 of 30 rows"
     assert found[2].startswith("focused: 29, drawn: ")
     assert int(found[2].rpartition(" ")[2]) < 30
-    assert found[3:] == ["Save 1 label", "shown: strict", "messages: 2", "back to: row", "labelled: 1 of 30 rows",
-                         "linked: delivery 1"]  # fmt: skip
+    assert found[3:] == ["Save 1 label", "shown: strict", "named: true", "focus: strict", "row named: true, heads: 4",
+                         "messages: 2", "back to: row", "labelled: 1 of 30 rows", "linked: delivery 1"]  # fmt: skip
 
 
 @pytest.mark.slow

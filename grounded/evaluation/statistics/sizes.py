@@ -54,7 +54,8 @@ def wilson(share: float, count: int, error_rate: float = ERROR_RATE) -> tuple[fl
     z = normal_quantile(1 - error_rate / 2)
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     spread = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, centre - spread), min(1.0, centre + spread)
+    # Rounding may leave the share itself, 0 and 1 above all, a hair outside.
+    return max(0.0, min(share, centre - spread)), min(1.0, max(share, centre + spread))
 
 
 def clusters_needed(difference: float, spread: float, *, error_rate: float = ERROR_RATE, power: float = POWER) -> int:
