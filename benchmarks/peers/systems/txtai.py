@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from txtai import Embeddings
 
@@ -15,11 +14,11 @@ from benchmarks.peers.systems import K, paragraphs
 
 class System:
     def __init__(self, folder: Path, embedder: Counted) -> None:
-        self._folder, self._embedder = folder, embedder
-        self._index = Embeddings(method="external", transform=self._vectors, content=True, hybrid=True)
+        # It takes functions only, neither methods nor other callables.
+        self._folder, self._transform = folder, lambda texts: embedder.embed_documents(texts)
+        self._index = Embeddings(method="external", transform=self._transform, content=True, hybrid=True)
         if folder.exists():
-            self._index.load(str(folder))
-            self._index.config["transform"] = self._vectors
+            self._index.load(str(folder), config={"transform": self._transform})
 
     def ingest(self, folder: Path) -> None:
         self._upsert(paragraphs(folder))
@@ -42,10 +41,10 @@ class System:
 
     def _upsert(self, items: Iterable[Item]) -> None:
         self._index.upsert(_rows(items))
+        # A function cannot be written.
+        del self._index.config["transform"]
         self._index.save(str(self._folder))
-
-    def _vectors(self, texts: list[str]) -> Any:
-        return self._embedder.embed_documents(texts)
+        self._index.config["transform"] = self._transform
 
 
 def _rows(items: Iterable[Item]) -> Iterator[tuple[str, dict[str, str], None]]:
