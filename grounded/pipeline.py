@@ -37,6 +37,7 @@ from grounded.twins import twin
 
 if TYPE_CHECKING:
     from grounded.asking import Asking
+    from grounded.ingestion.considering import Parse
     from grounded.ingestion.ledger import Ledger
     from grounded.ingestion.sync import Progress
     from grounded.questions import AskOptions, PromptOptions, Reading, VerifyOptions
@@ -308,15 +309,19 @@ class KnowledgeBase(Keeping, Streamed):
         from grounded.ingestion.parsers import parse
         from grounded.ingestion.sync import sync
         from grounded.retrieval.bm25 import document_vector
-        from grounded.screening import screened
 
+        reading: Parse = parse
+        if quarantine:
+            from grounded.screening import screened
+
+            reading = screened(parse)
         with telemetry.stage("ingest", source=each.source):
             return sync(
                 each,
                 ledger=self._ledger,
                 store=self._store,
                 embedder=self._embedder,
-                parse=screened(parse) if quarantine else parse,
+                parse=reading,
                 split=self._split,
                 sparse=document_vector,
                 settings=self._pipeline_settings(),

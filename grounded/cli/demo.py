@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -107,13 +109,15 @@ def _tell(
 
     _scene(console, "Your turn", f"This took {seconds:.0f} seconds.")
     where = f" --kb {keep}" if keep else ""
+    # In a clone the command lies in .venv/bin, which no shell looks into unless it is told to.
+    command = sys.argv[0] if Path(sys.argv[0]).name == "grounded" and which("grounded") is None else "grounded"
     for line in (
-        "grounded ingest YOUR_FOLDER",
-        f'grounded ask "Your question"{where}',
-        "grounded verify ANSWER.txt --against YOUR_FOLDER --html report.html",
-        "grounded doctor",
+        "ingest YOUR_FOLDER",
+        f'ask "Your question"{where}',
+        "verify ANSWER.txt --against YOUR_FOLDER --html report.html",
+        "doctor",
     ):
-        console.print(f"  {line}", style="bold", markup=False)
+        console.print(f"  {command} {line}", style="bold", markup=False)
 
 
 def _scene(console: Console, title: str, subtitle: str) -> None:

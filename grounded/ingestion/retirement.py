@@ -30,14 +30,17 @@ class Named:
         return bool(self._keys)
 
     def gone(self, live: Iterable[tuple[str, str]], covers: Callable[[str], bool]) -> tuple[int, list[str]]:
-        """How many ``(document id, key)`` are covered, and the ids of those that were not named."""
-        covered, gone = 0, []
+        """How many ``(document id, key)`` are covered, and the ids of those that were not named.
+
+        What was named is covered, and is not asked for: a connector may have to look at the disk for its answer.
+        """
+        named, gone = 0, []
         for identity, key in live:
-            if covers(key):
-                covered += 1
-                if key not in self:
-                    gone.append(identity)
-        return covered, gone
+            if key in self:
+                named += 1
+            elif covers(key):
+                gone.append(identity)
+        return named + len(gone), gone
 
 
 def _compact(key: str) -> bytes:

@@ -6,8 +6,8 @@ and qdrant-edge logs an update before it looks at it, so that a refused one come
 
 from __future__ import annotations
 
-import itertools
 import math
+import operator
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -118,11 +118,11 @@ def check_sparse(vector: SparseVector) -> SparseVector:
     indices = vector.indices
     if len(indices) != len(vector.values):
         raise StoreError(f"A sparse vector has {len(indices)} indices and {len(vector.values)} values.")
-    if any(left >= right for left, right in itertools.pairwise(indices)):
+    if any(map(operator.ge, indices, indices[1:])):
         raise StoreError("The indices of a sparse vector must ascend without repetition.")
     if indices and not 0 <= indices[0] <= indices[-1] < 2**32:
         raise StoreError("The indices of a sparse vector must lie in [0, 2**32).")
-    if not all(math.isfinite(value) for value in vector.values):
+    if not all(map(math.isfinite, vector.values)):
         raise StoreError("A sparse vector has a value that is not a finite number.")
     return vector
 

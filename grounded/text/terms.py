@@ -8,11 +8,12 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+"""Inside of a character class: scripts written without spaces."""
 _TERM = re.compile(
-    rf"[{_UNSPACED}]"  # scripts written without spaces: one character each
+    rf"[{UNSPACED}]"  # scripts written without spaces: one character each
     r"|\d+(?:[.,]\d+)*(?![^\W_])"  # 24 · 3.5 · 1,000
-    rf"|[^\W_{_UNSPACED}]+(?:['’][^\W\d_]+)?",  # words and codes: warranty, K2, don't
+    rf"|[^\W_{UNSPACED}]+(?:['’][^\W\d_]+)?",  # words and codes: warranty, K2, don't
 )
 _STEMS_KEPT = 200_000
 

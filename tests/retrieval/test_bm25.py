@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounded.retrieval.bm25 import K1, document_vector, query_vector
+from grounded.retrieval.bm25 import K1, _lexical_terms, _pairs, document_vector, query_vector
 from grounded.retrieval.points import check_sparse
+from grounded.text.terms import terms
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,3 +98,10 @@ def test_repetition_saturates_and_length_dilutes() -> None:
 def test_names_in_code_are_found_by_their_parts(question: str, name: str) -> None:
     assert _overlap(question, name) > 0
     assert set(query_vector(question).indices) <= set(document_vector(name).indices)
+
+
+@given(st.text(alphabet="aé1²_ \n'’sſ.-漢かก", max_size=12))
+def test_terms_that_cannot_be_pairs_are_found_without_looking_for_pairs(text: str) -> None:
+    found = [term for term in terms(text) if not term.is_stop_word]
+    assert _lexical_terms(text)[: len(found)] == [term.stem for term in found]
+    assert set(_pairs(found)) <= set(_lexical_terms(text))
