@@ -87,10 +87,10 @@ def _login(server: SftpServer) -> Any:
     class Login(paramiko.ServerInterface):  # type: ignore[misc]
         def check_auth_password(self, username: str, password: str) -> int:
             right = (username, password) == ("reader", "hidden") and not server.refuses
-            return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+            return int(paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED)
 
         def check_channel_request(self, kind: str, chanid: int) -> int:
-            return paramiko.OPEN_SUCCEEDED
+            return int(paramiko.OPEN_SUCCEEDED)
 
     return Login
 
