@@ -284,7 +284,7 @@ class Prepared:
                 reference_date=self._reference_date,
                 cites_author=any(marker.style == "(author year)" for marker in item.markers),
             )
-            found.append(self._judge.question(scored, cited))
+            found.append(self._judge.question(scored, cited, is_part=bool(found)))
         return found
 
     def _claim(self, answer: str, item: Draft, findings: Sequence[Finding]) -> Claim:

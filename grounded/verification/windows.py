@@ -126,7 +126,13 @@ class WindowIndex:
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
 
     def contexts(
-        self, claim: str, *, limit: int, cited: Collection[int] = (), words: int = CONTEXT_WORDS
+        self,
+        claim: str,
+        *,
+        limit: int,
+        cited: Collection[int] = (),
+        words: int = CONTEXT_WORDS,
+        together: bool = True,
     ) -> list[Window]:
         """A few stretches around the sentences most likely to decide a claim, and these sentences side by side.
 
@@ -135,6 +141,7 @@ class WindowIndex:
             limit: Stretches at most; the best sentence of every cited passage gets one beyond it.
             cited: Indices of passages the claim cites.
             words: Words of one stretch at most; a sentence that is longer is taken whole.
+            together: Whether the best sentences of all places are one more stretch.
 
         Returns:
             Best first; after them, when sentences from several places were found, these together.
@@ -151,9 +158,9 @@ class WindowIndex:
             around = self._around(unit, words)
             seen.update(around)
             chosen.append(around)
-        together = sorted(self._that_fit(best[:COLLAGE_SENTENCES], words))
-        if len(together) > 1 and not any(set(together) <= set(around) for around in chosen):
-            chosen.append(together)
+        collage = sorted(self._that_fit(best[:COLLAGE_SENTENCES], words)) if together else []
+        if len(collage) > 1 and not any(set(collage) <= set(around) for around in chosen):
+            chosen.append(collage)
         return [self._joined(units, max(scores.get(unit, 0.0) for unit in units)) for units in chosen]
 
     def _around(self, unit: int, words: int) -> list[int]:
