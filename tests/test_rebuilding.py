@@ -169,7 +169,6 @@ def test_while_it_is_open_it_is_searched_and_ingested_into(tmp_path: Path) -> No
             changed = documents(DOCUMENTS - 10)
             changed[0]["text"] = "Article zero is free."
             changed[2]["principals"] = ["staff"]
-            changed[3]["principals"] = []
             assert kb.ingest(changed).ok
 
         stop = threading.Event()
@@ -197,7 +196,7 @@ def test_while_it_is_open_it_is_searched_and_ingested_into(tmp_path: Path) -> No
         assert (status.embedder, status.points) == ("other-24", DOCUMENTS - 10)
         assert "Article zero is free." in texts(kb, "Article zero is free.")
         assert "Article 2 costs 6 euros." not in texts(kb, "Article 2 costs 6 euros.")
-        assert "Article 3 costs 9 euros." in texts(kb, "Article 3 costs 9 euros.")
+        assert "Article 2 costs 6 euros." in texts(kb, "Article 2 costs 6 euros.", principals=["staff"])
         assert kb.ingest([{"key": "new", "text": "A new article."}]).documents_added == 1
         assert "A new article." in texts(kb, "A new article.")
     with KnowledgeBase.open(folder, embedder=Other()) as kb:
@@ -277,6 +276,7 @@ rebuild(folder, Other(int(instant), die) if instant.isdigit() else Other())
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_at_any_instant_it_loses_nothing_and_ends(tmp_path: Path) -> None:
     """Before each portion, before and after the switch: one index is whole, and nothing is embedded twice."""
     folder = made(tmp_path / "kb")

@@ -181,7 +181,7 @@ def test_diversity_lets_what_is_new_come_before_what_is_alike(tmp_path: Path) ->
         knowledge_base.ingest([{"key": str(n), "text": text} for n, text in enumerate([*alike, other])])
         asked = "How long does the warranty of the kettle last?"
         assert other not in [each.text for each in knowledge_base.search(asked, k=3)]
-        diverse = knowledge_base.search(asked, k=3, diversity=0.6)
+        diverse = knowledge_base.search(asked, k=3, diversity=0.9)
         assert diverse[0] == knowledge_base.search(asked, k=1)[0]
         assert other in [each.text for each in diverse]
         assert {each.text for each in knowledge_base.search(asked, k=9, diversity=1.0)} == {*alike, other}
