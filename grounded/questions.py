@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from grounded.errors import UnknownNameError, UsageError
-from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
 from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Segment, Trust, Viewer, as_principals
 from grounded.text.terms import content_stems
-from grounded.verification import Rewrite, check_policy
+
+if TYPE_CHECKING:
+    from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
+    from grounded.verification import Rewrite
 
 _FEW_TERMS = 4
 _FOLLOW_UP = re.compile(
@@ -180,6 +182,9 @@ def check_options(options: AskOptions) -> None:
         UsageError: An option is unknown or has a wrong value.
     """
     check_names(options, AskOptions)
+    # A search comes here too, and needs nothing of the verifier.
+    from grounded.verification import check_policy
+
     check_policy(options.get("policy", "flag"), can_rewrite=options.get("llm") is not None)
     threshold = options.get("sufficiency_threshold")
     if threshold is not None and not 0.0 <= threshold <= 1.0:
