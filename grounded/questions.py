@@ -6,15 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, get_args
 
 from grounded.errors import UnknownNameError, UsageError
-from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
 from grounded.protocols import EntailmentModel
 from grounded.records import DEFAULT_TENANT, AnswerRecord, Message, Policy, Query, Segment, Trust, Viewer, as_principals
 from grounded.retrieval.expansion import Expand
 from grounded.text.terms import content_stems
-from grounded.verification import Rewrite, check_policy
+
+if TYPE_CHECKING:
+    from grounded.prompting import LayoutName, Mode, QuestionPosition, TokenCounter
+    from grounded.verification import Rewrite
 
 _FEW_TERMS = 4
 _FOLLOW_UP = re.compile(
@@ -196,6 +198,9 @@ def check_options(options: AskOptions) -> None:
         UsageError: An option is unknown or has a wrong value.
     """
     check_names(options, AskOptions)
+    # A search comes here too, and needs nothing of the verifier.
+    from grounded.verification import check_policy
+
     check_policy(options.get("policy", "flag"), can_rewrite=options.get("llm") is not None)
     if options.get("standalone", "llm") not in ("llm", "rules"):
         raise UnknownNameError("way to make a question standalone", str(options["standalone"]), ("llm", "rules"))

@@ -56,6 +56,7 @@ def test_a_table_shows_times_ours_and_why_a_system_has_no_figures() -> None:
     rows: dict[str, Figures | str] = {
         "grounded": {"cpu": 2.5, "embedding": 0.5, "embedded": 0},
         "other": {"cpu": 31.0, "embedding": 1.0, "embedded": 7},
+        "swift": {"cpu": 0.1, "embedding": 0.04, "embedded": 7},
         "third": "not finished after 900 processor seconds",
     }
     columns = [Column("CPU s", overhead, "{:.1f}", ratio=True), Column("embedded", lambda row: row["embedded"], "{}")]
@@ -64,6 +65,7 @@ def test_a_table_shows_times_ours_and_why_a_system_has_no_figures() -> None:
         "|---|---|---|",
         "| grounded | 2.0 | 0 |",
         "| other | 30.0 (15×) | 7 |",
+        "| swift | 0.1 (0.03×) | 7 |",
         "| third | not finished after 900 processor seconds | |",
     ]
 

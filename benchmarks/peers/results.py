@@ -27,7 +27,8 @@ def ratio(value: float, ours: float) -> str:
     if ours <= 0:
         return ""
     times = value / ours
-    return f" ({times:.0f}×)" if times >= 10 else f" ({times:.1f}×)"
+    digits = 0 if times >= 10 else 1 if times >= 0.1 else 2
+    return f" ({times:.{digits}f}×)"
 
 
 def table(rows: Mapping[str, Figures | str], columns: Sequence[Column], ours: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from grounded.ingestion.ledger import journal
 from grounded.ingestion.ledger.schema import (
@@ -66,23 +67,12 @@ def register(connection: Connection, tenant: str, source: str, now: datetime) ->
     """Make a tenant and its source known; several workers may do so at once."""
     if connection.execute(select(sources.c.source).filter_by(tenant=tenant, source=source)).first():
         return
-    insert_or_not = _insert_of(connection.dialect.name)
     for table, values in (
         (tenants, {"tenant": tenant, "created_at": now}),
         (sources, {"tenant": tenant, "source": source, "created_at": now}),
     ):
-        connection.execute(insert_or_not(table).values(**values).on_conflict_do_nothing())
-
-
-def _insert_of(dialect: str) -> Any:
-    # Importing PostgreSQL's dialect takes a twentieth of the time to a first answer, and most ledgers do without.
-    if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.insert
+        either = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(either(table).values(**values).on_conflict_do_nothing())
 
 
 def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> None:
