@@ -18,15 +18,19 @@ from grounded.cli.app import (
     output_of,
 )
 from grounded.cli.reading import (
+    HistoryOption,
     LanguageOption,
     LayoutOption,
     PolicyOption,
+    PositionOption,
     QuarantineOption,
     SpotlightOption,
+    SummaryOption,
     TemplateOption,
     prompting,
     reading,
 )
+from grounded.cli.variables import VariableOption
 from grounded.records import Answer, Report
 
 
@@ -47,6 +51,10 @@ def ask(
     layout: LayoutOption = None,
     spotlight: SpotlightOption = None,
     quarantine: QuarantineOption = None,
+    question_position: PositionOption = None,
+    var: VariableOption = None,
+    history: HistoryOption = None,
+    summary: SummaryOption = "",
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
@@ -69,7 +77,9 @@ def ask(
             llm=llm or settings.llm,
             policy=policy or settings.policy,
             **reading(output, where, principal, on),
-            **prompting(output, template, language, layout, spotlight, quarantine),
+            **prompting(
+                output, template, language, layout, spotlight, quarantine, question_position, var, history, summary
+            ),
             sufficiency_threshold=settings.sufficiency_threshold,
             record=settings.record_answers,
         )
