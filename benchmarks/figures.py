@@ -110,6 +110,8 @@ def main() -> None:
     line("prompt with 20 passages, exact counts", f"{render:.1f} ms", "5 ms")
     render = milliseconds(lambda: build_prompt(question, twenty, window=32_000, spotlight="datamark"))
     line("the same, datamarked", f"{render:.1f} ms", "5 ms")
+    render = milliseconds(lambda: build_prompt(question, twenty, window=64_000, spotlight="encode"))
+    line("the same, encoded", f"{render:.1f} ms", "5 ms")
 
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

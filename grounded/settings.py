@@ -156,6 +156,7 @@ class ProjectSettings(Record):
             new knowledge base; None takes the shipped model.
         llm: ``ollama:NAME``, ``openai:NAME``, ``azure:DEPLOYMENT`` or ``URL#MODEL``; None quotes without a model.
         template: Name or path of a template.
+        variables: Values of its variables: the table ``[variables]``.
         language: Use the template's texts in this language; empty takes its own.
         layout: How sources are laid out: ``xml``, ``numbered`` or ``quote_first``.
         spotlight: How sources are marked as data: ``delimit``, ``datamark`` or ``encode``.
@@ -178,6 +179,7 @@ class ProjectSettings(Record):
     embedder: str | None = None
     llm: str | None = None
     template: str = "core/qa"
+    variables: dict[str, Any] = Field(default_factory=dict)
     language: str = ""
     layout: str = "xml"
     spotlight: str = "delimit"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,19 @@ def test_marks_of_spotlighting_are_read_as_the_spaces_they_stand_for(kb: Knowled
     assert answer.report.groundedness == 1.0
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_answer_in_base64_is_decoded_before_it_is_shown_and_verified(kb: KnowledgeBase, size: int) -> None:
+    claim, marker = GOOD.rsplit(" ", 1)
+    reply = f"{base64.b64encode(claim.encode()).decode()} {marker}"
+    model = Scripted(*(reply[at : at + size] for at in range(0, len(reply), size)))
+    happened = list(kb.stream(ASKED, llm=model, spotlight="encode", nonce=NONCE))
+    text, answer = seen(happened)
+    assert text == answer.text == GOOD
+    assert not any(isinstance(event, RetractEvent) for event in happened)
+    assert answer.report is not None
+    assert answer.report.groundedness == 1.0
+
+
 def test_prompt_and_ask_build_the_same_prompt(kb: KnowledgeBase) -> None:
     options: dict[str, Any] = {
         "nonce": NONCE,
@@ -241,6 +256,12 @@ def test_settings_reach_the_commands(kb: KnowledgeBase, tmp_path: Path, monkeypa
     found = reading(output, ["year=2024"], ["hr"], None)
     assert (found["k"], found["where"], found["principals"]) == (3, {"year": 2024}, ("hr",))
     assert kb.prompt(ASKED, **{**built, "template": "core/qa"}).layout == "numbered"
+    with (tmp_path / "grounded.toml").open("a") as file:
+        file.write('template = "core/support"\n[variables]\norganisation = "Acme"\ntone = "formal"\n')
+    output = Output(settings=ProjectSettings.find(tmp_path), kb="kb", as_json=False, wait=0.0)
+    of = partial(prompting, output, language=None, layout=None, spotlight=None, quarantine=None)
+    assert of(template=None, var=["tone=neutral"])["variables"] == {"organisation": "Acme", "tone": "neutral"}
+    assert of(template="core/qa")["variables"] == {"organisation": "Acme"}
 
 
 def test_a_summary_of_older_turns_and_tools_go_into_the_prompt(kb: KnowledgeBase) -> None:

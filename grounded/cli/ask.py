@@ -20,16 +20,20 @@ from grounded.cli.app import (
 from grounded.cli.reading import (
     DiversityOption,
     ExpandOption,
+    HistoryOption,
     LanguageOption,
     LayoutOption,
     PolicyOption,
+    PositionOption,
     QuarantineOption,
     RerankOption,
     SpotlightOption,
+    SummaryOption,
     TemplateOption,
     prompting,
     reading,
 )
+from grounded.cli.variables import VariableOption
 from grounded.records import Answer, Report
 
 
@@ -50,6 +54,10 @@ def ask(
     layout: LayoutOption = None,
     spotlight: SpotlightOption = None,
     quarantine: QuarantineOption = None,
+    question_position: PositionOption = None,
+    var: VariableOption = None,
+    history: HistoryOption = None,
+    summary: SummaryOption = "",
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
@@ -75,7 +83,9 @@ def ask(
             llm=llm or settings.llm,
             policy=policy or settings.policy,
             **reading(output, where, principal, on, expand=expand, diversity=diversity, rerank=rerank),
-            **prompting(output, template, language, layout, spotlight, quarantine),
+            **prompting(
+                output, template, language, layout, spotlight, quarantine, question_position, var, history, summary
+            ),
             sufficiency_threshold=settings.sufficiency_threshold,
             record=settings.record_answers,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,15 +20,20 @@ from grounded.cli.app import (
 from grounded.cli.reading import (
     DiversityOption,
     ExpandOption,
+    HistoryOption,
     LanguageOption,
     LayoutOption,
+    PositionOption,
     QuarantineOption,
     RerankOption,
     SpotlightOption,
+    SummaryOption,
     TemplateOption,
+    json_list,
     prompting,
     reading,
 )
+from grounded.cli.variables import VariableOption
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +49,19 @@ def prompt(
     layout: LayoutOption = None,
     spotlight: SpotlightOption = None,
     quarantine: QuarantineOption = None,
+    question_position: PositionOption = None,
+    var: VariableOption = None,
+    history: HistoryOption = None,
+    summary: SummaryOption = "",
     model: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="How tokens are counted: o200k_base, a tokenizer.json, or a server's address.")
+    ] = None,
     window: Annotated[int | None, typer.Option(help="Tokens the model's window holds.")] = None,
+    reserve: Annotated[int | None, typer.Option(help="Tokens kept free for the answer.")] = None,
+    tools: Annotated[
+        Path | None, typer.Option(help="A JSON file with the function schemas that you send along; counted only.")
+    ] = None,
     where: WhereOption = None,
     principal: ReaderOption = None,
     on: OnOption = None,
@@ -63,9 +80,14 @@ def prompt(
         built = knowledge_base.prompt(
             question,
             **reading(output, where, principal, on, expand=expand, diversity=diversity, rerank=rerank),
-            **prompting(output, template, language, layout, spotlight, quarantine),
+            **prompting(
+                output, template, language, layout, spotlight, quarantine, question_position, var, history, summary
+            ),
             model=model,
+            encoding=encoding,
             window=window,
+            tools=json_list(tools, "the tools") if tools else (),
+            **({} if reserve is None else {"reserve": reserve}),
         )
     from grounded.render.terminal import prompt_terminal
 

@@ -10,21 +10,16 @@ import typer
 
 from grounded.cli import templates_review, templates_run, templates_write
 from grounded.cli.app import JsonOption, output_of
-from grounded.errors import UsageError
+from grounded.cli.variables import VariableOption, variables_of
 from grounded.records import Passage
 
 if TYPE_CHECKING:
     from grounded.prompting import Template
-    from grounded.prompting.packs import Variable
 
 QUESTION = "How long is the warranty?"
 """What is asked when no question is given."""
 
 templates = typer.Typer(help="Metaprompt templates: see, check, compare and start them.", no_args_is_help=True)
-
-VariableOption = Annotated[
-    list[str] | None, typer.Option("--var", help="NAME=VALUE of a variable; repeat it for more.", show_default=False)
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -146,47 +141,6 @@ def samples() -> list[Passage]:
             "Our warranty lasts 12 months from delivery.", title="Warranty terms 2024", uri="warranty-2024.md", number=2
         ).model_copy(update={"effective_to": date(2026, 1, 1), "document_id": "a"}),
     ]
-
-
-def variables_of(template: Template, given: list[str] | None) -> dict[str, object]:
-    """The values of ``--var`` in the types that the template declares.
-
-    Raises:
-        UsageError: One is no NAME=VALUE or does not fit, or a required one is missing.
-    """
-    values: dict[str, object] = {}
-    for each in given or []:
-        name, equals, text = each.partition("=")
-        if not equals or name not in template.variables:
-            known = ", ".join(sorted(template.variables)) or "none"
-            raise UsageError(f"{each!r} sets no variable of {template.ref.name!r}.", fix=f"NAME=VALUE with: {known}.")
-        values[name] = _typed(name, template.variables[name], text)
-    missing = [name for name, variable in template.variables.items() if variable.required and name not in values]
-    if missing:
-        wanted = " ".join(f"--var {name}=…" for name in missing)
-        raise UsageError(f"{template.ref.name!r} needs a value for {', '.join(missing)}.", fix=f"Give {wanted}")
-    return values
-
-
-def _typed(name: str, variable: Variable, text: str) -> object:
-    try:
-        match variable.type:
-            case "integer":
-                return int(text)
-            case "number":
-                return float(text)
-            case "date":
-                return date.fromisoformat(text)
-            case "boolean":
-                return {"true": True, "yes": True, "false": False, "no": False}[text.lower()]
-            case "strings":
-                return [part.strip() for part in text.split(",") if part.strip()]
-            case _:
-                return text
-    except (ValueError, KeyError) as error:
-        raise UsageError(
-            f"--var {name}={text}: no {variable.type}.", fix=f"{variable.description or 'Give a fitting value'}."
-        ) from error
 
 
 def _component(component: Any) -> dict[str, str]:

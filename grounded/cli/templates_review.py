@@ -10,6 +10,7 @@ import typer
 
 from grounded.cli import exits, templates_run
 from grounded.cli.app import JsonOption, output_of
+from grounded.errors import UsageError
 from grounded.records import SCHEMA
 
 
@@ -23,15 +24,23 @@ def register(app: typer.Typer) -> None:
 def diff(
     context: typer.Context,
     before: Annotated[str, typer.Argument(help="Name or path of a template.")],
-    after: Annotated[str, typer.Argument(help="The other one.")],
+    after: Annotated[str | None, typer.Argument(help="The other one.", show_default=False)] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Compare with the same folder at this revision of git instead.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare two templates as a model would read them."""
-    from grounded.cli.templates import load
+    """Compare two templates, or two versions of one, as a model would read them."""
+    from grounded.prompting import load_template
     from grounded.prompting.comparing import compare
+    from grounded.prompting.versions import load_since
 
     output = output_of(context, None, json)
-    found = compare(load(before), load(after))
+    if (after is None) == (since is None):
+        raise UsageError("Two templates are compared.", fix="Name a second one, or give --since REVISION.")
+    other = load_template(after, copy=True) if after else load_since(before, str(since))
+    named = load_template(before, copy=True)
+    found = compare(named, other) if after else compare(other, named)
     if output.as_json:
         parts = [{**asdict(part), "changed": part.changed} for part in found.parts]
         record: dict[str, Any] = {

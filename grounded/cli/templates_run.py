@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,10 @@ def run_cases(
     llm: Annotated[
         str | None, typer.Option(help="Answer the cases with ollama:NAME, openai:NAME, azure:DEPLOYMENT or URL#MODEL.")
     ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of an answer.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="Seconds of silence after which the model is given up.")
+    ] = 120.0,
     verifier: Annotated[str | None, typer.Option(help="Name of an installed verifier that judges the claims.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep the score card beside the template.")] = False,
     gate: Annotated[bool, typer.Option("--gate", help="Fail on what is worse than in the card kept, only.")] = False,
@@ -58,7 +62,9 @@ def run_cases(
             f"{template.ref.name!r} ships no test cases.",
             fix=f"Write cases/{template.ref.name.rpartition('/')[2]}.toml beside pack.toml; see docs/templates.md.",
         )
-    results, card = _run(template, cases, llm, verifier, output.side)
+    # A whole answer may take five times the longest silence, as it may by default.
+    options = {"max_tokens": max_tokens, "timeout": timeout, "deadline": 5 * timeout}
+    results, card = _run(template, cases, llm, options, verifier, output.side)
     worse: tuple[str, ...] = ()
     if card and (save or gate):
         folder = cards or cards_folder(name, template)
@@ -110,14 +116,19 @@ def shown(card: ScoreCard, current: str = "") -> Iterator[RenderableType]:
 
 
 def _run(
-    template: Template, cases: Sequence[Any], spec: str | None, verifier: str | None, side: Console
+    template: Template,
+    cases: Sequence[Any],
+    spec: str | None,
+    options: Mapping[str, Any],
+    verifier: str | None,
+    side: Console,
 ) -> tuple[list[Scored], ScoreCard | None]:
     from grounded.answering import llm
     from grounded.scoring import card_of, run_cases, verifier_ref
 
     if spec is None:
         return run_cases(template, cases), None
-    generator, judge = llm(spec), verifier_ref(verifier)
+    generator, judge = llm(spec, **options), verifier_ref(verifier)
     with side.status("") as status:
         results = run_cases(template, cases, generator, verifier, progress=lambda case: status.update(case.name))
     return results, card_of(template, results, generator, judge, when=datetime.now(UTC))

@@ -29,7 +29,9 @@ def list_templates() -> tuple[str, ...]:
     return tuple(sorted(f"{pack.name}/{name}" for pack in packs for name in pack.declaration.templates))
 
 
-def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, language: str = "") -> Template:
+def load_template(
+    template: str | Path | Template = DEFAULT_TEMPLATE, *, language: str = "", copy: bool = False
+) -> Template:
     """A template by name (``core/qa``, ``core/qa@1``), by label (``core/qa@production``) or by path.
 
     Labels are those of the project: ``grounded.templates.toml`` in the working folder or above it, see
@@ -45,6 +47,8 @@ def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, languag
         template: What to load.
         language: A tag such as ``de`` or ``pt-br``: use the texts in this language. Components without one are
             used as they are, and ``Template.warnings`` says so.
+        copy: A folder may bear the name of an installed pack from which it differs. Only for looking at it: name and
+            version of what answers must be those of one template.
 
     Raises:
         TemplateError: There is no such template, or it is broken; the message names file and line.
@@ -61,7 +65,7 @@ def load_template(template: str | Path | Template = DEFAULT_TEMPLATE, *, languag
         return found
     path, _, part = name.partition("#")
     if path and Path(path).is_dir():
-        return _from_folder(Path(path), part, language)
+        return _from_folder(Path(path), part, language, copy=copy)
     if path and Path(path).suffix in (".txt", ".md", ".j2"):
         return _from_file(Path(path), language)
     if path and Path(path).suffix == ".prompty":
@@ -103,9 +107,9 @@ def _named(name: str, language: str) -> Template | None:
     return found
 
 
-def _from_folder(folder: Path, part: str, language: str) -> Template:
+def _from_folder(folder: Path, part: str, language: str, *, copy: bool) -> Template:
     pack = read_pack(folder, folder.name)
-    if pack.name in registry.names("templates") and _installed(pack.name).files != pack.files:
+    if not copy and pack.name in registry.names("templates") and _installed(pack.name).files != pack.files:
         raise TemplateError(
             f"The pack in {folder.name!r} is called {pack.name!r}, as is an installed one that differs.",
             fix=f"Give it another name in {PACK_FILE}.",

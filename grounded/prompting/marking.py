@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from grounded.errors import UsageError
 from grounded.prompting.spotlight import Finding, neutralise, neutralise_label
+from grounded.prompting.tracing import RUN, SHORTEST_RUN, base64_places, decoded
 from grounded.records import Span
 from grounded.records.documents import Trust
 
@@ -118,20 +119,30 @@ class Spotlit:
         Understands quotations with and without marks, in base64 and decoded, with other white space, and with
         characters as they were shown (``‹¦``) or as they are (``<|``).
         """
+        if found := self._search(quote):
+            return found
+        if self.mode != "encode":
+            return None
+        run = "".join(quote.split())
+        at = self.text.find(run) if len(run) >= min(SHORTEST_RUN, len(self.text)) else -1
+        if at >= 0:
+            return self.origin(at, at + len(run))
+        plain = RUN.sub(lambda each: made.text if (made := decoded(each[0])) else each[0], quote)
+        return self._search(plain) if plain != quote else None
+
+    def _search(self, quote: str) -> Span | None:
         words = (quote.replace(self.mark, " ") if self.mark else quote).split()
         if not words:
             return None
         # A long word may hold a mark, where a model leaves a space; white space is then free between all parts.
         pattern = re.compile((r"\s*" if self.mark else r"\s+").join(map(re.escape, words)))
-        if found := pattern.search(self.plain) or pattern.search(self.original):
-            return Span(start=found.start(), end=found.end())
-        at = self.text.find(words[0]) if self.mode == "encode" and len(words) == 1 else -1
-        return self.origin(at, at + len(words[0])) if at >= 0 else None
+        found = pattern.search(self.plain) or pattern.search(self.original)
+        return Span(start=found.start(), end=found.end()) if found else None
 
     @cached_property
     def _places(self) -> tuple[array[int], array[int]]:
         """Start and end in ``text`` of each code point of the original."""
-        return _encoded_places(self.plain) if self.mode == "encode" else _marked_places(self.plain, self.mark)
+        return base64_places(self.plain) if self.mode == "encode" else _marked_places(self.plain, self.mark)
 
 
 def spotlit(text: str, mode: Mode = "delimit", nonce: str = "") -> Spotlit:
@@ -247,19 +258,6 @@ def _marked_pieces(pieces: list[str], mark: str) -> Iterator[str]:
 def _check(start: int, end: int, length: int) -> None:
     if not 0 <= start <= end <= length:
         raise UsageError(f"[{start}, {end}) is no span of a text of {length} code points.", fix="Check the span.")
-
-
-def _encoded_places(plain: str) -> tuple[array[int], array[int]]:
-    """Three bytes are four characters: the first that holds a bit of a code point, and one past the last."""
-    starts, ends = array("L"), array("L")
-    at = 0
-    for character in plain:
-        code = ord(character)
-        after = at + (1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4)
-        starts.append(at * 4 // 3)
-        ends.append(-(-after * 4 // 3))
-        at = after
-    return starts, ends
 
 
 def _marked_places(plain: str, mark: str) -> tuple[array[int], array[int]]:

@@ -11,10 +11,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from grounded.prompting.tracing import RUN, decoded
 from grounded.records import Span
 
 FINDINGS_PER_TEXT = 20
 """Most findings reported for one text; the rest is only counted."""
+
+SHORTEST_ENCODED = 24
+"""Characters of the shortest word that is looked at for base64: three words of five letters."""
+
+FEWEST_WORDS = 3
+"""Words of at least two letters from which on what base64 holds is called prose."""
 
 _REPLACEMENT = "\ufffd"
 _LOOKALIKES = str.maketrans({
@@ -36,6 +43,7 @@ _STRUCTURE = re.compile(
     (?P<comment>(?<=<)!--)
     |(?P<close>(?<=-)->)
     |(?P<image>(?<=!)\[[^\]\n]{{0,300}}\]\(\s{{0,8}}<?(?:https?:|ftp:|data:|//)[^)\s]{{0,2000}}
+        |(?<=!)\[[^\]\n]{{0,300}}\](?=\[[^\]\n]{{0,100}}\])
         |(?<=<)img\b[^<>]{{0,2000}}>?)
     |(?P<token>(?<=[<＜])[|｜](?=[ \t]{{0,4}}[\w/▁])[^<>＜＞\n]{{0,80}}[>＞]?
         |(?<=[<＜])[ \t]{{0,4}}/?[ \t]{{0,4}}(?:{_ELEMENTS})(?![\w.@])[^<>＜＞\n]{{0,300}}[>＞]?
@@ -61,11 +69,14 @@ _HIDDEN = re.compile(
     "|(?P<bidi>[\u202a-\u202e\u2066-\u2069]+)"
     # One joiner or break between letters of scripts that need them, or inside an emoji, is proper text.
     "|(?P<invisible>[\u180e\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb]+"
-    "|(?<=[ -~])[\u200b-\u200d]+|[\u200b-\u200d]{2,}|[\u200b-\u200d](?=[ -~]))"
+    "|(?<=[ -~])[\u200b-\u200d]+|[\u200b-\u200d]{2,}|[\u200b-\u200d](?=[ -~])"
+    # One variation selector belongs to the character before it; several, and fillers in a row, can only carry data.
+    "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}|[\u115f\u1160\u2800\u3164\uffa0]{2,}|\u034f+)"
     "|(?P<control>[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]+)"
 )
 _MAY_HIDE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f\u180e\u200b-\u200d\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0e-\x1f\x7f\u034f\u115f\u1160\u180e\u200b-\u200d\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
 )
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
 # Letters that look like Latin ones; a word that mixes them with Latin letters, and with no other, is a disguise.
@@ -83,6 +94,7 @@ _MESSAGES = {
     "invisible": "Characters of no width that people cannot see.",
     "control": "Control characters.",
     "comment": "An HTML comment, which people do not see where the page is shown.",
+    "encoded": "Text in base64, which people do not read and a model may: {detail}.",
     "image": "An image that a viewer would fetch from elsewhere: {detail}.",
     "token": "Text that imitates the structure of a prompt: {detail}.",
     "role": "Text that imitates a turn of a conversation: {detail}.",
@@ -96,6 +108,7 @@ _KINDS = {
     "invisible": "hidden_text",
     "control": "control_characters",
     "comment": "html_comment",
+    "encoded": "encoded_text",
     "image": "remote_image",
     "token": "special_token",
     "role": "role_marker",
@@ -146,6 +159,8 @@ def neutralise(text: str, nonce: str = "") -> Shown:
     found += hidden
     if not text.isascii() and _MAY_DISGUISE.search(text):
         found += [(*match.span(), "homoglyph") for match in _DISGUISES.finditer(text)]
+    if max(map(len, text.split()), default=0) >= SHORTEST_ENCODED:
+        found += [(*run.span(), "encoded") for run in RUN.finditer(text) if _is_prose(run[0])]
     if nonce and nonce in shown:
         found += [(*match.span(), "nonce") for match in re.finditer(re.escape(nonce), shown)]
         shown = shown.replace(nonce, _REPLACEMENT * len(nonce))
@@ -215,8 +230,17 @@ def _show_turns(text: str) -> tuple[str, list[_Found]]:
     return _TURN.sub(show, "\n" + text)[1:], found
 
 
+def _is_prose(run: str) -> bool:
+    """Whether base64 holds words; images, hashes and keys do not."""
+    found = decoded(run)
+    words = found.text.split() if found else ()
+    return sum(word[:2].isalpha() and len(word) > 1 for word in words) >= FEWEST_WORDS
+
+
 def _finding(text: str, start: int, end: int, kind: str) -> Finding:
     excerpt = text[start : min(end, start + 4 * _DETAIL_CHARACTERS)]
+    if kind == "encoded" and (found := decoded(text[start:end])):
+        excerpt = found.text
     if kind == "tags":
         excerpt = "".join(chr(ord(character) - 0xE0000) for character in excerpt)
     printable = "".join(character if character.isprintable() else _REPLACEMENT for character in excerpt.strip())

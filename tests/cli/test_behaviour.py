@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from grounded import Report
+from grounded import Prompt, Report
 from grounded.cli import exits
 from grounded.cli.ingest import STOPPING, _progress
 from grounded.ingestion.sync import Progress
@@ -201,3 +201,30 @@ def test_ctrl_c_says_that_it_is_stopping(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=120)
     assert process.returncode == exits.INTERRUPTED
     assert STOPPING in err
+
+
+def test_a_prompt_takes_variables_history_summary_and_tools(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "history.json").write_text(
+        '[{"role": "user", "content": "Which kettles are there?"}]', encoding="utf-8"
+    )
+    (tmp_path / "tools.json").write_text('[{"type": "function", "function": {"name": "look"}}]', encoding="utf-8")
+    options = ("--var", "organisation=Acme", "--history", "history.json", "--summary", "Kettles were the matter.")
+    sizes = ("--tools", "tools.json", "--encoding", "o200k_base", "--reserve", "300", "--question-position", "both")
+    kb = ("--kb", str(shop / "kb"), "--json")
+    done = run("prompt", "What does it cost?", *options, *sizes, *kb, folder=tmp_path)
+    assert done.returncode == exits.OK, done.stderr
+    prompt = Prompt.from_json(done.stdout)
+    assert "Acme" in prompt.messages[0].content
+    assert "Kettles were the matter." in prompt.messages[1].content
+    assert prompt.messages[2].content == "Which kettles are there?"
+    assert prompt.messages[-1].content.count("What does it cost?") == 2
+    assert (prompt.budget.reserved, prompt.budget.parts["tools"] > 0) == (300, True)
+    (tmp_path / "object.json").write_text("{}", encoding="utf-8")
+    for wrong, says in (
+        (("--var", "colour=red"), "sets no variable"),
+        (("--history", "none.json"), "none.json, the history, cannot be read"),
+        (("--tools", "object.json"), "object.json, the tools, holds no list"),
+    ):
+        failed = run("prompt", "What does it cost?", *wrong, *kb, folder=tmp_path)
+        assert failed.returncode == exits.USAGE, failed.stderr
+        assert says in failed.stderr

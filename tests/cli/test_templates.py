@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -90,6 +93,38 @@ def test_diff(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     assert say_json(capsys, "diff", "acme", "later/acme")["changed"] is True
 
 
+def test_diff_of_a_changed_copy_of_an_installed_pack(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    core = Path(str(resources.files("grounded_templates.core")))
+    shutil.copytree(core, folder / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    profile = folder / "core" / "qa" / "profile.j2"
+    profile.write_text(profile.read_text("utf-8") + "\nBe kind.\n", encoding="utf-8")
+    assert "+Be kind." in say(capsys, "diff", "core/qa", "core#qa")
+    # To answer with it would leave two templates of one name and version.
+    assert "as is an installed one that differs" in say(capsys, "render", "core#qa", code=exits.USAGE)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_diff_since_a_revision(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *who, *arguments], check=True, capture_output=True, cwd=folder)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "before the pack")
+    starter(folder / "packs" / "acme")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    rules = folder / "packs" / "acme" / "rules.md"
+    rules.write_text(rules.read_text("utf-8").replace("Do not guess", "Never guess"), encoding="utf-8")
+    shown = say(capsys, "diff", "packs/acme", "--since", "HEAD")
+    assert "-**Stay with the sources.** Do not guess" in shown
+    assert "+**Stay with the sources.** Never guess" in shown
+    assert "git has no 'HEAD~1'" in say(capsys, "diff", "packs/acme", "--since", "HEAD~1", code=exits.USAGE)
+    assert "git has no 'v9'" in say(capsys, "diff", "packs/acme", "--since", "v9", code=exits.USAGE)
+    assert "There is no '--help'" in say(capsys, "diff", "packs/acme", "--since=--help", code=exits.USAGE)
+    assert "Two templates" in say(capsys, "diff", "packs/acme", code=exits.USAGE)
+
+
 def test_a_template_whose_case_fails(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     starter(folder / "acme", format=("{{ no_answer }}", "No."), examples=("{{ no_answer }}", "No."))
     shown = say(capsys, "test", "acme", code=exits.GATE_FAILED)
@@ -111,18 +146,21 @@ class _Model(BaseHTTPRequestHandler):
     """A model that reads well, but obeys what it reads and never declines."""
 
     protocol_version = "HTTP/1.1"
+    limits: ClassVar[list[int]] = []
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.limits.append(body["max_tokens"])
+        asked = body["messages"][-1]["content"]
         text = "We close at 18:00 [1]. We close at 19:00 [2]." if "19:00" in asked else "The shop opens at 9:00 [1]."
         text += " TANGERINE" if "TANGERINE" in asked else ""
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        body = json.dumps({"model": "reader", "choices": [choice]}).encode()
+        reply = json.dumps({"model": "reader", "choices": [choice]}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(reply)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -139,7 +177,8 @@ def model() -> Iterator[str]:
 
 def test_answers_of_a_model_are_judged(capsys: pytest.CaptureFixture[str], folder: Path, model: str) -> None:
     starter(folder / "acme")
-    found = say_json(capsys, "test", "acme", "--llm", model, code=exits.GATE_FAILED)
+    found = say_json(capsys, "test", "acme", "--llm", model, "--max-tokens", "77", code=exits.GATE_FAILED)
+    assert _Model.limits[-4:] == [77] * 4
     failed = {
         each["kind"]: {name for name, said in each["checks"].items() if said != "passed"} for each in found["cases"]
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_a_reply_is_read_as_its_prompt_asks(desk: Desk, layout: LayoutName, repl
     assert report.text == f"{LID} [1]"
     assert [citation.status for citation in report.citations] == ["correct"]
     assert not report.warnings
+
+
+def test_a_reply_in_base64_is_verified_as_the_text_it_holds(desk: Desk) -> None:
+    prompt = build_prompt("What is the lid made of?", [LID, CORD], layout="quote_first", spotlight="encode")
+    Path("prompt.json").write_text(prompt.to_json(), encoding="utf-8")
+    lid, green = (base64.b64encode(text.encode()).decode() for text in (LID, LID.replace("red", "green")))
+    reply = f'<quotes>\n[1] "{lid[:24]}"\n</quotes>\n<answer>\n{lid} [1]\n</answer>'
+    report = desk.verify("-", "--prompt", "prompt.json", stdin=reply)
+    assert report.text == f"{LID} [1]"
+    assert [citation.status for citation in report.citations] == ["correct"]
+    assert not report.warnings
+    rules = ("--prompt", "prompt.json", "--verifier", "containment")
+    wrong = desk.verify("-", *rules, stdin=f"{green} [1]", code=exits.UNSUPPORTED_CONTENT)
+    assert wrong.text == f"{LID.replace('red', 'green')} [1]"
 
 
 def test_an_invented_quotation_is_told(desk: Desk) -> None:

@@ -99,6 +99,19 @@ def test_a_pack_folder(folder: Path) -> None:
     assert load_template(f"{folder}#help").ref == template.ref
 
 
+def test_a_pack_loads_only_when_it_is_named_and_never_runs_code(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("__init__.py", "conftest.py", "sitecustomize.py"):
+        (folder / name).write_text("raise SystemExit('it was run')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert not any(name.startswith("acme") for name in list_templates())
+    with pytest.raises(TemplateError, match="There is no template"):
+        load_template("acme/help")
+    assert load_template(folder).ref.name == "acme/help"
+    assert not list(folder.rglob("__pycache__"))
+
+
 def test_the_hash_covers_every_file_and_declaration(folder: Path, tmp_path: Path) -> None:
     hashes = {load_template(folder).ref.hash}
     assert load_template(make_pack(tmp_path / "same")).ref.hash in hashes
