@@ -1,4 +1,4 @@
-"""``grounded demo``: the main job in one minute, with nothing but the package itself."""
+"""``grounded demo``: the main job in one minute, or two metaprompts compared, with nothing but the package itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, output_of
+from grounded.errors import UsageError
 from grounded.records import Answer, IngestReport, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from grounded.cli.output import Output
 
 
 def register(app: typer.Typer) -> None:
@@ -27,15 +30,27 @@ def register(app: typer.Typer) -> None:
 def demo(
     context: typer.Context,
     keep: Annotated[Path | None, typer.Option(help="Keep the demo's knowledge base in this folder.")] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare two metaprompts on recorded replies.")] = False,
+    html: Annotated[Path | None, typer.Option(help="With --compare: write the report as one page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --compare: write the experiment as JSON.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Catch a wrong answer, ingest a handbook, ask it, and see what it declines. No server, key or network."""
+    output = output_of(context, None, json)
+    if compare:
+        _compare(output, html, out)
+    elif html or out:
+        raise UsageError("Only the comparison writes a report.", fix="Add --compare.")
+    else:
+        _story(output, keep)
+
+
+def _story(output: Output, keep: Path | None) -> None:
     from grounded.demo import LAYOUT, QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handbook, scanned
     from grounded.ingestion.parsers import ocr
     from grounded.pipeline import KnowledgeBase
 
     started = time.monotonic()
-    output = output_of(context, None, json)
     with tempfile.TemporaryDirectory(prefix="grounded-demo-") as folder:
         place = keep or Path(folder) / "kb"
         with KnowledgeBase.open(place, create=True) as knowledge_base:
@@ -52,6 +67,28 @@ def demo(
         _tell(output.result, ingested, caught, answers, keep, time.monotonic() - started)
     if not ingested.ok:
         raise typer.Exit(exits.PARTIAL_INGEST)
+
+
+def _compare(output: Output, html: Path | None, out: Path | None) -> None:
+    """Measure what a model replied under two metaprompts; exit code 4 when a reply is not in the recording."""
+    from grounded.cli.evaluate import shown
+    from grounded.cli.report import write_reports
+    from grounded.demo.comparing import compare_metaprompts
+
+    found = compare_metaprompts()
+    if out is not None:
+        out.write_text(found.to_json(indent=1) + "\n", encoding="utf-8")
+    write_reports(found, html=html)
+    if output.as_json:
+        output.show_json(found.to_json())
+    else:
+        model = found.variants[0].generator
+        asked = f"{len(found.rows)} questions about the handbook, each under two metaprompts"
+        output.result.print(f"{asked}; {model.label if model else 'quotes'}.\n")
+        for line in shown(found):
+            output.result.print(line)
+    if any(trial.answer is None for trial in found.trials):
+        raise typer.Exit(exits.CHECK_FAILED)
 
 
 def _tell(
