@@ -59,7 +59,7 @@ def same_value(given: str, allowed: Sequence[str]) -> str | None:
 
 
 class RowsGenerator:
-    """Answers with every line of the one passage, each with its marker; nothing is left out or added."""
+    """Answers with every line of the one passage, each with its marker; nothing is left out or added. Thread-safe."""
 
     @property
     def ref(self) -> GeneratorRef:

@@ -71,7 +71,7 @@ def parse_answer(text: str, layout: Prompt | LayoutName) -> ParsedAnswer:
         UsageError: There is no such layout.
     """
     prompt = layout if isinstance(layout, Prompt) else None
-    name = prompt.layout if prompt else layout
+    name: LayoutName = layout.layout if isinstance(layout, Prompt) else layout
     if name not in get_args(LayoutName):
         raise UsageError(f"There is no layout {name!r}.", fix=f"Use one of {', '.join(get_args(LayoutName))}.")
     return _read(text, name, prompt, encoded=prompt is not None and "encode" in prompt.spotlight)

@@ -84,4 +84,4 @@ def test_only_an_allowed_value_is_ever_used(written: str) -> None:
 )
 def test_a_query_that_contradicts_itself_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Query(**{"uri": "sqlite:///x", "sql": "SELECT 1", "questions": (COUNT,), **wrong})  # type: ignore[arg-type]
+        Query(**{"uri": "sqlite:///x", "sql": "SELECT 1", "questions": (COUNT,), **wrong})

@@ -90,7 +90,7 @@ def test_search_prompt_and_status_speak_json(shop: Path) -> None:
     prompt = Prompt.from_json(run("prompt", "How long is the warranty?", "--json", folder=shop).stdout)
     assert prompt.passages
     status = Status.from_json(run("status", "--json", folder=shop).stdout)
-    assert (status.documents, status.drifted) == (6, False)
+    assert (status.documents, status.drifted) == (7, False)
 
 
 def test_search_takes_filters(shop: Path) -> None:

@@ -100,7 +100,7 @@ def test_diff_of_a_changed_copy_of_an_installed_pack(capsys: pytest.CaptureFixtu
     profile.write_text(profile.read_text("utf-8") + "\nBe kind.\n", encoding="utf-8")
     assert "+Be kind." in say(capsys, "diff", "core/qa", "core#qa")
     # To answer with it would leave two templates of one name and version.
-    assert "as is an installed one that differs" in say(capsys, "render", "core#qa", code=exits.USAGE)
+    assert "as is an installed one that differs" in say(capsys, "render", "core#qa", code=exits.INTERNAL_ERROR)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

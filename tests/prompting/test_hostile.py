@@ -165,7 +165,7 @@ def test_repetition_does_not_hang(unit: str) -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("unit", ["a", "a ", "ab cd ", "é", "\n"])
 def test_repetition_in_base64_does_not_hang(unit: str) -> None:
-    encoded = base64.b64encode((unit * (200_000 // len(unit))).encode()).decode()
+    encoded = base64.b64encode((unit * (200_000 // len(unit.encode()))).encode()).decode()
     for document in (encoded, f"{encoded[1:]} {encoded}=="):
         assert build_prompt("q", [document, "fine"], model="gpt-4.1").messages[-1].content
 

@@ -96,7 +96,7 @@ def test_quotations_are_traced_however_they_come() -> None:
     for words in (quote, encoded(quote), shown[first:last], f"{shown[first : first + 8]} {shown[first + 8 : last]}"):
         parsed = parse_answer(f'<quotes>\n[1] "{words}"\n</quotes><answer>Excluded [1].</answer>', prompt)
         assert parsed.quotes[0].span == wanted, words
-    assert parsed.text == "Excluded [1]."
+        assert parsed.text == "Excluded [1]."
     invented = parse_answer(f'<quotes>\n[1] "{encoded("Wheels are included")}"\n</quotes>', prompt)
     assert [(each.text, each.span) for each in invented.quotes] == [("Wheels are included", None)]
     assert trace(prompt, 1, "Zg") is None  # two letters that stand somewhere in the base64 by chance

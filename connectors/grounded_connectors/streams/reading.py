@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from grounded.errors import UsageError
+from grounded.errors import SourceError, UsageError
 from grounded.records import Change, Checkpoint, Keep, RawDocument
 from grounded_connectors.streams.mapping import Mapper, StreamChange, newest
 from grounded_connectors.streams.messages import Gap, Message
@@ -207,7 +207,10 @@ class StreamConnector:
         is_full = count >= self._options.batch
         if not is_full:
             time.sleep(GATHER_SECONDS)
-        self._ahead = list(self._reader.read(self._options.batch, GATHER_SECONDS if is_full else 0.0))
+        try:
+            self._ahead = list(self._reader.read(self._options.batch, GATHER_SECONDS if is_full else 0.0))
+        except SourceError:
+            return False  # what this run has stored is counted; the next one meets the fault itself
         return bool(self._ahead)
 
     def _may_have_more(self) -> bool:
