@@ -9,8 +9,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.bars import bar
-from grounded.cli.ingest import stoppable
+from grounded.cli.bars import bar, portions
 from grounded.records import BackupReport, RestoreReport
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def backup(
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
-    with bar(output.side, "Backing up") as (progress, stopping), stoppable(stopping) as stop:
-        report = write(output.kb, file, wait=output.wait, progress=progress, cancel=lambda: stop["asked"])
+    with portions(output.side, "Backing up") as asked:
+        report = write(output.kb, file, wait=output.wait, **asked)
     output.show(report, _written(report))
     if report.interrupted:
         raise typer.Exit(exits.INTERRUPTED)

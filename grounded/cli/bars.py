@@ -1,15 +1,48 @@
-"""A bar for long work whose size is known."""
+"""A bar for long work whose size is known, and Ctrl-C that stops it at a border."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STOPPING = "Stopping at the next portion; Ctrl-C again stops at once."
+
+
+@contextmanager
+def stoppable(stopping: Callable[[], None]) -> Iterator[dict[str, bool]]:
+    """The first Ctrl-C asks for a stop at the next batch border, the second one interrupts at once."""
+    stop = {"asked": False}
+
+    def ask(signum: int, frame: Any) -> None:
+        if stop["asked"]:
+            raise KeyboardInterrupt
+        stop["asked"] = True
+        stopping()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Portions(TypedDict):
+    """What work that is done in portions asks for."""
+
+    progress: Callable[[int, int], None]
+    cancel: Callable[[], bool]
+
+
+@contextmanager
+def portions(console: Console, doing: str) -> Iterator[Portions]:
+    """A bar for work that Ctrl-C stops at the next portion."""
+    with bar(console, doing) as (progress, stopping), stoppable(stopping) as stop:
+        yield {"progress": progress, "cancel": lambda: stop["asked"]}
 
 
 @contextmanager

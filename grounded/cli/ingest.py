@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grounded.cli import exits
 from grounded.cli.app import EmbedderOption, JsonOption, KbOption, VerboseOption, WaitOption, output_of
+from grounded.cli.bars import stoppable
 from grounded.cli.pairs import pairs, rules, several
 from grounded.errors import UsageError
 from grounded.records import IngestReport
@@ -116,24 +116,6 @@ def found(sources: list[str], options: dict[str, str | list[str]]) -> list[Conne
         if callable(check):
             check()
     return connectors
-
-
-@contextmanager
-def stoppable(stopping: Callable[[], None]) -> Iterator[dict[str, bool]]:
-    """The first Ctrl-C asks for a stop at the next batch border, the second one interrupts at once."""
-    stop = {"asked": False}
-
-    def ask(signum: int, frame: Any) -> None:
-        if stop["asked"]:
-            raise KeyboardInterrupt
-        stop["asked"] = True
-        stopping()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

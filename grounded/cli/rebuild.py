@@ -8,8 +8,7 @@ import typer
 
 from grounded.cli import exits
 from grounded.cli.app import EmbedderOption, JsonOption, KbOption, VerboseOption, WaitOption, output_of
-from grounded.cli.bars import bar
-from grounded.cli.ingest import stoppable
+from grounded.cli.bars import portions
 from grounded.records import RebuildReport
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def rebuild(
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
-    with bar(output.side, "Embedding") as (progress, stopping), stoppable(stopping) as stop:
-        report = rebuild_index(output.kb, embedder, wait=output.wait, progress=progress, cancel=lambda: stop["asked"])
+    with portions(output.side, "Embedding") as asked:
+        report = rebuild_index(output.kb, embedder, wait=output.wait, **asked)
     output.show(report, _summary(report))
     if report.interrupted:
         raise typer.Exit(exits.INTERRUPTED)

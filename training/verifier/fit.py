@@ -115,15 +115,6 @@ def fit(
     return {"weights": weights, "bias": bias + SHIFT, "ceiling": CEILING}
 
 
-def support(row: Measured, stack: dict[str, object]) -> float:
-    """The probability of the best context."""
-    if not len(row.values):
-        return 0.0
-    weights = np.array([stack["weights"][name] for name in ALL_NAMES])  # type: ignore[index]
-    odds = np.minimum(row.values @ weights + stack["bias"], row.values[:, 0] + stack["ceiling"])
-    return float(1 / (1 + np.exp(-odds.max())))
-
-
 def main() -> None:
     """Fit."""
     parser = argparse.ArgumentParser(description=__doc__)

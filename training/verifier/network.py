@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +234,3 @@ def state_of(path: Path) -> dict[str, Tensor]:
     if "word.levels" in state:
         state["word.weight"] = state.pop("word.levels").float() * state.pop("word.scale")
     return {name: value.float() for name, value in state.items()}
-
-
-def about(shape: Shape) -> dict[str, Any]:
-    """The shape, for a file beside the weights."""
-    return asdict(shape)

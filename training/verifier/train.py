@@ -14,12 +14,12 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from network import SHAPES, Verifier, about, began
+from network import SHAPES, Verifier, began
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,7 +37,6 @@ NEVER = 10**15
 class Pairs:
     """Packed pairs on the device; ``pair`` and ``token`` are a teacher's logits, where it has read them."""
 
-    name: str
     ids: Tensor
     wrong: Tensor
     start: Tensor
@@ -56,7 +55,6 @@ def read(path: Path, device: str, labels: Path | None = None) -> Pairs:
         length = arrays["length"].astype(np.int64)
         start = np.concatenate([[0], np.cumsum(length)[:-1]])
         found = Pairs(
-            path.stem,
             torch.from_numpy(arrays["ids"].astype(np.int32)).to(device),
             torch.from_numpy(arrays["wrong"]).to(device),
             torch.from_numpy(start).to(device),
@@ -253,7 +251,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     torch.save({name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}, options.out / "model.pt")
     print(f"{options.out.name}: {step} steps, {seen} tokens in {time.time() - started:.0f} s", flush=True)
-    told = about(shape) | {"steps": step, "tokens": seen, "rate": options.rate, "files": options.pairs}
+    told = asdict(shape) | {"steps": step, "tokens": seen, "rate": options.rate, "files": options.pairs}
     (options.out / "model.json").write_text(json.dumps(told, indent=1) + "\n")
     if options.held:
         print(f"{options.out.name} held out:", check(model, read(options.held, device)), flush=True)

@@ -34,13 +34,12 @@ def parse_zip(source: Source) -> Parsed:
         ParseError: It is damaged, or nothing in it can be read.
         LimitExceededError: What is in it is too much.
     """
-    builder = TextBuilder(source.limits)
-    children = Children(builder, source)
+    children = Children(TextBuilder(source.limits), source)
     with open_archive(source.content) as archive:
         for info in archive.infolist():
             if not info.is_dir() and _is_wanted(info.filename):
                 children.add(info.filename, partial(_unzipped, archive, info, children))
-    return _finished(builder, children, "application/zip")
+    return children.parsed("application/zip")
 
 
 def parse_tar(source: Source) -> Parsed:
@@ -53,7 +52,7 @@ def parse_tar(source: Source) -> Parsed:
     builder = TextBuilder(source.limits)
     children = Children(builder, source)
     _add_tar(builder, children, source.content)
-    return _finished(builder, children, "application/x-tar")
+    return children.parsed("application/x-tar")
 
 
 def parse_compressed(source: Source) -> Parsed:
@@ -73,13 +72,7 @@ def parse_compressed(source: Source) -> Parsed:
     else:
         name = PurePath(source.name)
         children.add(name.stem if name.suffix.lower() in (".gz", ".bz2", ".xz") else f"{kind} content", lambda: content)
-    return _finished(builder, children, f"application/{kind}")
-
-
-def _finished(builder: TextBuilder, children: Children, media_type: str) -> Parsed:
-    children.require()
-    children.end()
-    return builder.parsed(media_type=media_type)
+    return children.parsed(f"application/{kind}")
 
 
 def _is_wanted(name: str) -> bool:

@@ -94,12 +94,17 @@ class Children:
             self._builder.warnings.append(f"{len(self._unread) - SHOWN} more documents in it were not read")
         self._builder.warnings.extend(self._warnings[:SHOWN])
 
-    def require(self) -> None:
-        """Refuse a document of which nothing at all could be read.
+    def parsed(self, media_type: str) -> Parsed:
+        """The record of a document that is nothing but these; refused when none of them could be read.
 
         Raises:
             ParseError: With the reason of its members when it is the same for all, else an ``EmptyDocumentError``.
         """
+        self._require()
+        self.end()
+        return self._builder.parsed(media_type=media_type)
+
+    def _require(self) -> None:
         if self._read:
             return
         if not self._unread:

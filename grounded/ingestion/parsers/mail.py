@@ -65,17 +65,14 @@ def parse_mailbox(source: Source) -> Parsed:
         ParseError: None of them can be read.
         LimitExceededError: They are too much.
     """
-    builder = TextBuilder(source.limits)
-    children = Children(builder, source)
+    children = Children(TextBuilder(source.limits), source)
     borders = list(ENVELOPE.finditer(source.content))
     ends = [border.start() for border in borders[1:]] + [len(source.content)]
     for number, (border, end) in enumerate(zip(borders, ends, strict=True), start=1):
         children.add(
             f"message {number}", partial(_unquoted, source.content, border.end(), end), name=f"message {number}.eml"
         )
-    children.require()
-    children.end()
-    return builder.parsed(media_type="application/mbox")
+    return children.parsed("application/mbox")
 
 
 def _unquoted(content: bytes, start: int, end: int) -> bytes:
