@@ -25,6 +25,7 @@ from grounded.prompting.evidence import closing, opening
 from grounded.prompting.packs import read_source
 from grounded.prompting.templates import Template
 from grounded.records import Message, Passage, Prompt, Record
+from grounded.text.replies import unwrapped
 
 CASES_FOLDER = "cases"
 NONCE = "0123456789abcdef"
@@ -264,7 +265,7 @@ def _form(case: Case, prompt: Prompt, text: str) -> str:
 
 def _json_problems(prompt: Prompt, text: str) -> Iterator[str]:
     try:
-        content = json.loads(text)
+        content = json.loads(unwrapped(text))
     except ValueError as error:
         yield f"No JSON: {error}."
         return

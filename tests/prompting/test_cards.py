@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -15,16 +18,19 @@ from grounded.prompting.cards import (
     CaseScore,
     Rate,
     ScoreCard,
+    cases_hash,
     newest_card,
     read_card,
     read_cards,
     regressions,
     write_card,
 )
+from grounded.prompting.cases import check_answer, prompt_of, read_cases
 from grounded.prompting.labels import LABELS_FILE, pin, read_moves
 from grounded.records import GeneratorRef, VerifierRef
 from tests.prompting.packs import starter
 
+CORE_PACK = resources.files("grounded_templates.core") / "pack.toml"
 WHEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
@@ -122,3 +128,30 @@ def test_a_label_rests_on_a_card_of_its_version(tmp_path: Path) -> None:
     assert (move.card, move.card_hash) == ("qa.Model-7B-q4.json", card().hash)
     with pytest.raises(UsageError, match="The score card is that of core/chat"):
         pin(template, "x", who="A", why="b", when=WHEN, path=path, card=card(template=load_template("core/chat").ref))
+
+
+CORE = sorted(f"core/{name}" for name in tomllib.loads(CORE_PACK.read_text("utf-8"))["templates"])
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_every_first_party_template_has_a_card_of_its_present_files(name: str) -> None:
+    template = load_template(name)
+    cards = read_cards(name, template)
+    assert cards
+    for each in cards:
+        assert each.template == template.ref, "it was changed: `grounded templates test NAME --llm MODEL --save` anew"
+        assert each.cases == cases_hash(read_cases(name, template))
+        assert each.complete
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "failed"), [("", "", False), ("```json\n", "\n```", False), ("Here it is: ", "", True)]
+)
+def test_a_fence_around_json_is_no_fault_but_prose_is(before: str, after: str, failed: bool) -> None:
+    template = load_template("core/extract")
+    case = next(each for each in read_cases("core/extract", template) if each.kind == "benign")
+    field = {"value": ", ".join(case.expect.contains), "sources": [1]}
+    reply = before + json.dumps({"anything": field}) + after
+    checks = {each.name: each.passed for each in check_answer(template, case, prompt_of(template, case), reply)}
+    assert checks["content"]
+    assert checks["format"] is not failed
