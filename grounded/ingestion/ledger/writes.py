@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -27,10 +27,12 @@ from grounded.ingestion.ledger.schema import (
     texts,
     versions,
 )
-from grounded.ingestion.ledger.values import Attributes, Batch, Content, Write
+from grounded.ingestion.ledger.values import Attributes, Batch, Write
 from grounded.records import Chunk, Locator, Segment
 
 _ROWS = 2000
+_PAIRS = 16
+"""SQLite looks up every pairing of two lists; of this length they cost less than a statement for each pair."""
 _SEGMENTS = TypeAdapter(tuple[Segment, ...])
 _T = TypeVar("_T")
 
@@ -45,10 +47,10 @@ def commit(connection: Connection, batch: Batch, now: datetime) -> None:
     """
     changed = [write for write in batch.writes if write.content is not None]
     register(connection, batch.tenant, batch.source, now)
-    _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
+    known = _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
     _rename(connection, batch, now)
     _supersede(connection, [*(write.document_id for write in changed), *batch.retired], now)
-    ids = _insert_versions(connection, changed, now)
+    ids = _insert_versions(connection, changed, known, now)
     _insert_occurrences(connection, changed, ids)
     _update_documents(connection, batch, ids, now)
     _replace_principals(connection, batch.writes)
@@ -75,7 +77,8 @@ def register(connection: Connection, tenant: str, source: str, now: datetime) ->
         connection.execute(either(table).values(**values).on_conflict_do_nothing())
 
 
-def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> None:
+def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> set[str]:
+    """The documents that were there before; the others are now."""
     known: set[str] = set()
     for some in slices(list(keys), _ROWS):
         known.update(connection.execute(select(documents.c.id).where(documents.c.id.in_(some))).scalars())
@@ -92,6 +95,7 @@ def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, s
         if document_id not in known
     ]
     _insert(connection, documents, rows)
+    return known
 
 
 def _rename(connection: Connection, batch: Batch, now: datetime) -> None:
@@ -115,12 +119,14 @@ def _supersede(connection: Connection, document_ids: Sequence[str], now: datetim
         )
 
 
-def _insert_versions(connection: Connection, changed: Sequence[Write], now: datetime) -> dict[str, int]:
+def _insert_versions(
+    connection: Connection, changed: Sequence[Write], known: Collection[str], now: datetime
+) -> dict[str, int]:
     """Ids of the versions that become live, by document; one that was there before is used again."""
     contents = {write.document_id: write.content for write in changed if write.content is not None}
-    before = _version_ids(connection, contents)
+    before = _version_ids(connection, {each: contents[each].version for each in contents if each in known})
     new = {document_id: content for document_id, content in contents.items() if document_id not in before}
-    rows = [
+    rows = (
         {
             "document_id": document_id,
             "version": content.version,
@@ -130,9 +136,11 @@ def _insert_versions(connection: Connection, changed: Sequence[Write], now: date
             "live_since": now,
         }
         for document_id, content in new.items()
-    ]
-    _insert(connection, versions, rows)
-    ids = _version_ids(connection, contents) if new else before
+    )
+    ids = dict(before)
+    while portion := list(islice(rows, _ROWS)):
+        made = connection.execute(insert(versions).returning(versions.c.document_id, versions.c.id), portion)
+        ids.update((row.document_id, row.id) for row in made)
     blocks = (block for document_id, content in new.items() for block in _blocks(ids[document_id], content.text))
     _insert(connection, texts, blocks)
     _revive(connection, list(before.values()), now)
@@ -144,14 +152,17 @@ def _packed(segments: tuple[Segment, ...]) -> bytes:
     return zlib.compress(json.dumps(_SEGMENTS.dump_python(segments, mode="json")).encode(), 1)
 
 
-def _version_ids(connection: Connection, contents: Mapping[str, Content]) -> dict[str, int]:
-    found = connection.execute(
-        select(versions.c.document_id, versions.c.version, versions.c.id).where(
-            versions.c.document_id.in_(list(contents)),
-            versions.c.version.in_([content.version for content in contents.values()]),
+def _version_ids(connection: Connection, wanted: Mapping[str, str]) -> dict[str, int]:
+    """Ids of the versions that are there, by document."""
+    found = {}
+    for some in slices(list(wanted), _PAIRS):
+        rows = connection.execute(
+            select(versions.c.document_id, versions.c.version, versions.c.id).where(
+                versions.c.document_id.in_(some), versions.c.version.in_([wanted[each] for each in some])
+            )
         )
-    )
-    return {row.document_id: row.id for row in found if contents[row.document_id].version == row.version}
+        found.update({row.document_id: row.id for row in rows if wanted[row.document_id] == row.version})
+    return found
 
 
 def _revive(connection: Connection, version_ids: Sequence[int], now: datetime) -> None:
