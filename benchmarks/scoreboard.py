@@ -31,33 +31,10 @@ import calibration
 import verification
 from sets import Example, read
 
-from grounded.protocols import EntailmentModel, Judgement
-from grounded.records import VerifierRef
 from grounded.verification import Thresholds, Verifier
+from grounded.verification.remembering import Remembering
 
 THRESHOLDS = (0.3, 0.5, 0.7, 0.9)
-
-
-class Remembering:
-    """A model that is asked about each pair once, so that other thresholds cost the rules alone."""
-
-    def __init__(self, model: EntailmentModel) -> None:
-        self._model = model
-        self._known: dict[tuple[str, str], Judgement] = {}
-        if callable(reads := getattr(model, "cannot_read", None)):
-            self.cannot_read = reads
-
-    @property
-    def ref(self) -> VerifierRef:
-        """The model's."""
-        return self._model.ref
-
-    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
-        """The model's judgements."""
-        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
-        if new:
-            self._known.update(zip(new, self._model.judge(new), strict=True))
-        return [self._known[pair] for pair in pairs]
 
 
 def sampled(root: Path, name: str, count: int) -> list[Example]:
@@ -102,7 +79,7 @@ def thresholds(options: argparse.Namespace, verifier: Verifier) -> str:
         "| answers of five right claims flagged | answers with one wrong of five flagged |",
         "|---|---|---|---|---|---|",
     ]
-    model = Remembering(verifier.model)
+    model = Remembering(verifier.model, most=10**6)
     rows = {name: sampled(options.root, name, options.claims) for name in verification.SETS}
     for least in THRESHOLDS:
         strict = Verifier(model, thresholds=Thresholds(support=least))

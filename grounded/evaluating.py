@@ -28,6 +28,8 @@ from grounded.scoring import verifier_ref
 from grounded.settings import KnowledgeBaseSettings
 from grounded.trying import Resolved, Running
 from grounded.twins import twin
+from grounded.verification import Verifier
+from grounded.verification.remembering import Remembering
 
 if TYPE_CHECKING:
     from grounded.pipeline import KnowledgeBase
@@ -100,7 +102,7 @@ def evaluate(
             metrics=chosen,
             judge=asked,
             cache=kept,
-            verifier=verifier,
+            verifier=_judging_once(verifier),
             verifier_ref=verifier_ref(verifier),
             base=_knowledge_base_ref(knowledge_base),
             nonce=nonce or ref.hash[:16],
@@ -132,6 +134,11 @@ def evaluate(
 
 
 aevaluate = twin(evaluate)
+
+
+def _judging_once(verifier: EntailmentModel | str | None) -> EntailmentModel:
+    """The verifier, which reads what several variants say in the same words once."""
+    return Remembering(Verifier(verifier).model)
 
 
 def evaluate_plan(
