@@ -54,6 +54,12 @@ def survive(folder: Path, instants: int, seed: int) -> tuple[int, int]:
     chance, documents = random.Random(seed), steps()
     half_done = repaired = step = 0
     Base(folder).close()
+    began = time.monotonic()
+    undisturbed = Base(folder.with_name("undisturbed"))
+    undisturbed.sync(listing(documents[0]), force_retire=True)
+    undisturbed.close()
+    # Instants over several steps, however slow the machine is.
+    span = max(0.6, 4 * (time.monotonic() - began))
     for _ in range(instants):
         if step >= STEPS - 1:
             base = Base(folder)
@@ -61,7 +67,7 @@ def survive(folder: Path, instants: int, seed: int) -> tuple[int, int]:
             base.close()
             step = 1
         started = step
-        step = kill_while_syncing(folder, started, chance.uniform(0.0, 0.6))
+        step = kill_while_syncing(folder, started, chance.uniform(0.0, span))
         base = Base(folder)
         # Points go last: whatever is live can be found, even before the repair.
         assert set(base.ledger.live_chunks(limit=100_000)) <= set(base.store.ids())
