@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, create_engine, event, inspect, select, text
 
 from grounded.errors import (
     ConfigurationError,
@@ -23,10 +23,10 @@ from grounded.errors import (
     SchemaError,
     UnknownNameError,
 )
-from grounded.ingestion.ledger import Attributes, Batch, Checkpointed, Content, Ledger, Write
+from grounded.ingestion.ledger import Attributes, Batch, Checkpointed, Content, Ledger, Write, reads
 from grounded.ingestion.ledger.engine import connect, reading, writing
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER, runs
+from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER, metadata, runs
 from grounded.ingestion.ledger.text import TextCache
 from grounded.records import (
     AnswerRecord,
@@ -163,6 +163,19 @@ def test_what_a_document_supersedes_is_found_by_key_or_by_name_beside_it(ledger:
     found = ledger.passages([*beside, *exact, *unknown], Viewer())
     assert [found[each[0]][0].supersedes for each in (beside, exact)] == [old, old]
     assert found[unknown[0]][0].supersedes == document_id("default", "files", "hr/1999.md")
+
+
+def test_looking_for_what_expired_does_not_go_through_all_that_is_live(tmp_path: Path) -> None:
+    """It is asked every second: at a million documents of one source that would cost more than everything else."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    metadata.create_all(engine)
+    asked: list[tuple[str, object]] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    with engine.connect() as connection:
+        assert reads.expired(connection, "default", "memory", datetime.now(UTC), 10) == []
+        ((statement, parameters),) = asked
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert "USING INDEX documents_expiring" in plan[0].detail
 
 
 def test_attributes_change_without_a_new_version(ledger: Ledger) -> None:
