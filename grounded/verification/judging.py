@@ -143,7 +143,7 @@ class Judge:
                 (window, self._on_topic(window, case.question.scored, judgement))
                 for window, judgement in zip(case.contexts, self._withheld(case, judgements), strict=True)
             ]
-            judged = without_weaker(_without_denied(read, case.ruled))
+            judged = without_weaker(_without_denied(read, case.ruled), self._outdated)
         return aggregate(judged, passages=self._passages, outdated=self._outdated, thresholds=self._thresholds)
 
     def _withheld(self, case: _Case, judgements: Sequence[Judgement]) -> list[Judgement]:
@@ -197,7 +197,8 @@ class Judge:
             return []
         limit = 1 if question.is_part else max(1, self._sentences // CONTEXTS_SHARE)
         whole = not question.is_part
-        return self._index.contexts(question.ranking, limit=limit, together=whole)
+        # What is out of force, put beside what replaced it, would speak with its voice.
+        return self._index.contexts(question.ranking, limit=limit, together=whole, apart=self._outdated)
 
 
 @dataclass(frozen=True, slots=True)

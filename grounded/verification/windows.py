@@ -150,7 +150,13 @@ class WindowIndex:
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
 
     def contexts(
-        self, ranking: Ranking, *, limit: int, words: int = CONTEXT_WORDS, together: bool = True
+        self,
+        ranking: Ranking,
+        *,
+        limit: int,
+        words: int = CONTEXT_WORDS,
+        together: bool = True,
+        apart: Collection[int] = (),
     ) -> list[Window]:
         """A few stretches around the best sentences, and these sentences side by side.
 
@@ -160,6 +166,7 @@ class WindowIndex:
                 passage gets one beyond it.
             words: Words of one stretch at most; a sentence that is longer is taken whole.
             together: Whether the best sentences of all places are one more stretch.
+            apart: Indices of passages whose sentences never stand beside those of others.
 
         Returns:
             Best first; after them, when sentences from several places were found, these together.
@@ -175,7 +182,8 @@ class WindowIndex:
             around = self._around(unit, words)
             seen.update(around)
             chosen.append(around)
-        collage = sorted(self._that_fit(ranking.best[:COLLAGE_SENTENCES], words)) if together else []
+        beside = [unit for unit in ranking.best if self.units[unit][0] not in apart][:COLLAGE_SENTENCES]
+        collage = sorted(self._that_fit(beside, words)) if together else []
         if len(collage) > 1 and not any(set(collage) <= set(around) for around in chosen):
             chosen.append(collage)
         return [self._joined(units, max(ranking.scores.get(unit, 0.0) for unit in units)) for units in chosen]

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounded.records import Passage
+from grounded.verification.network import deciding
 from grounded.verification.windows import WindowIndex
 
 WORDS = ("kettle", "toaster", "warranty", "costs", "lasts", "euros", "months", "red", "the", "a", "is", "24", "9")
@@ -36,3 +37,41 @@ def test_the_best_sentence_of_a_cited_passage_is_considered() -> None:
     assert {window.passage for window in index.choose(index.rank(claim, limit=2), limit=2)} == {0}
     cited = index.choose(index.rank(claim, limit=2, cited=[1]), limit=2)
     assert [window.text(passages) for window in cited if window.passage == 1] == ["A kettle."]
+
+
+def test_what_is_kept_apart_stands_beside_nothing() -> None:
+    texts = ("The old warranty lasts 24 months.", "The new warranty lasts 36 months.", "A warranty needs a receipt.")
+    passages = [Passage(id=str(number), text=text) for number, text in enumerate(texts)]
+    index = WindowIndex.of(passages)
+    ranking = index.rank("The warranty lasts 36 months.")
+
+    def together(apart: set[int]) -> list[set[int]]:
+        windows = index.contexts(ranking, limit=3, apart=apart)
+        return [{number for number, _, _ in window.stretches} for window in windows if window.more]
+
+    assert together(set()) == [{0, 1, 2}]
+    assert together({0}) == [{1, 2}]
+    assert together({0, 1}) == []
+    assert {window.passage for window in index.contexts(ranking, limit=3, apart={0})} == {0, 1, 2}
+
+
+# -- the sentence that decides ----------------------------------------------------------------------------------------
+
+TERMS = "Warranty terms 2026\n\nThe warranty on kettles lasts 36 months. Every warranty needs a receipt. Stock: 12"
+
+
+def shown(context: str, claim: str, *, against: bool = False) -> str:
+    span = deciding(context, claim, against=against)
+    return context[slice(*span)] if span else ""
+
+
+def test_the_sentence_that_holds_the_claim_decides_and_no_heading() -> None:
+    assert shown(TERMS, "A warranty needs receipts.") == "Every warranty needs a receipt."
+    assert shown("Warranty terms\n\nThe terms of a warranty are long.", "These are warranty terms.") == (
+        "The terms of a warranty are long."
+    )
+    assert shown(TERMS, "The toaster is red.") == ""
+
+
+def test_the_sentence_with_another_value_decides_against_a_claim() -> None:
+    assert shown(TERMS, "The warranty is 12 months.", against=True) == "The warranty on kettles lasts 36 months."
