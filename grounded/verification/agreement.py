@@ -111,7 +111,7 @@ def withhold(judgements: Sequence[Judgement], claim: Analysis, windows: Sequence
     missing = [] if any(each.reason.startswith(CALCULATED) for each in judgements) else unsaid(claim, windows)
     if not missing:
         return list(judgements)
-    reason = f"no source says {claim.text[missing[0].start : missing[0].end]!r}"
+    reason = f"no source says {claim.text[missing[0].start : missing[0].end]!r} of this"
     return [
         replace(each, support=0.0, neither=1.0 - each.contradiction, reason=reason)
         if each.support > each.contradiction
