@@ -639,6 +639,20 @@ def test_one_stretch_that_does_not_say_it_is_no_conflict_with_one_that_does() ->
     assert (claim.verdict, claim.conflict) == ("supported", False)
 
 
+@pytest.mark.parametrize(
+    "question", ["How long is the warranty", "How long is the warranty. ", "How long is the warranty?"]
+)
+def test_a_model_reads_a_fragment_behind_its_question(question: str) -> None:
+    read: list[str] = []
+
+    def judge(pairs: Any) -> Any:
+        read.extend(claim for _, claim in pairs)
+        return [YES] * len(pairs)
+
+    verify("24 months.", ["The warranty runs for two years or so."], question=question, verifier=FakeModel(judge))
+    assert set(read) == {"How long is the warranty? 24 months."}
+
+
 def test_a_year_on_its_own_is_said_by_a_date() -> None:
     source = "Mary Herbert (née Sidney; 27 October 1561 – 25 September 1621) led the Wilton Circle of poets."
     question = "The Wilton Circle of poets was led by a woman born in what year?"
