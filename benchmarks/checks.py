@@ -119,7 +119,7 @@ def measure(overlap: float, *, examples: bool) -> tuple[dict[str, Count], dict[s
                 copies += [("changed " + what, twice, own[:2])] if twice else []
             for kind, copy, counted in copies:
                 claim = analyse(copy)
-                chosen = index.choose(copy, limit=WINDOWS)
+                chosen = index.choose(index.rank(copy), limit=WINDOWS)
                 windows = [analyse(passages[w.passage].text[w.start : w.end]) for w in chosen]
                 windows += [analyse(passage.title) for passage in passages if not passage.title.isdigit()]
                 veto, missing, reason = speaks(claim, windows, overlap)
@@ -168,7 +168,8 @@ def objections() -> str:
     for row in rows():
         passages = passages_from(list(row.sources))
         claim = clean(row.claim)
-        windows = WindowIndex.of(passages).choose(claim, limit=WINDOWS)
+        index = WindowIndex.of(passages)
+        windows = index.choose(index.rank(claim), limit=WINDOWS)
         judged = rules.judge([(window.text(passages), claim) for window in windows])
         found = [each for judgement in judged if (each := objection_of(judgement)) is not None]
         if found and not any(map(decides, judged)):

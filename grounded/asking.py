@@ -23,6 +23,7 @@ from grounded.answering import (
     explanation,
     llm,
     needs_every_row,
+    said_out_of_force,
     sufficiency,
 )
 from grounded.errors import GenerationError, UsageError
@@ -387,19 +388,10 @@ def _with_model(ref: GeneratorRef, model: str) -> GeneratorRef:
     return ref.model_copy(update={"model": model}) if model else ref
 
 
-def _invented(quotes: Sequence[Quote]) -> tuple[str, ...]:
-    """Words that a model quoted before its answer and that are not in the source it named."""
-    return tuple(f"Source {each.number} does not hold “{each.text}”." for each in quotes if each.span is None)
-
-
 def _notes(state: _State, report: Report | None) -> tuple[str, ...]:
     """Which query was run, what sources that are not in force say about the sentences, and what was made up."""
     computed = (state.computed.note,) if state.computed else ()
     if report is None:
         return computed
-    report = report.original or report
-    otherwise = [e for claim in report.supported for e in claim.evidence if e.relation == "contradicts"]
-    outdated = [e for claim in report.unsupported for e in claim.evidence if e.relation == "supports"]
-    notes = [f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in otherwise]
-    notes += [f"{e.place()} says so but is not in force." for e in outdated]
-    return (*computed, *dict.fromkeys(notes), *_invented(state.quotes))
+    invented = [f"Source {each.number} does not hold “{each.text}”." for each in state.quotes if each.span is None]
+    return (*computed, *said_out_of_force(report), *invented)

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from grounded import registry
 from grounded.credentials import fill
-from grounded.errors import UsageError
+from grounded.errors import SourceNotFoundError, UsageError
 from grounded.protocols import Connector
 
 Source = str | Path | Connector | Iterable[Any]
@@ -78,6 +78,27 @@ def declared(source: Source | Declared, arguments: Mapping[str, Any]) -> Declare
     if isinstance(source, Declared):
         return Declared(source.connector, {**arguments, **source.arguments})
     return Declared(connector(source), arguments)
+
+
+def answered_for(
+    one: Declared, given: Sequence[Declared], keys: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that one of several connectors answers for, and the others."""
+    source = one.connector.source
+    if source != FILES and sum(each.connector.source == source for each in given) == 1:
+        return tuple(keys), ()  # a connector may not know what it cannot list
+    covered = tuple(key for key in keys if one.connector.covers(key))
+    return covered, tuple(key for key in keys if key not in covered)
+
+
+def file_again(key: str) -> Iterable[Connector]:
+    """The connector of a file that is known by its key; none when the file is gone."""
+    try:
+        found = connector(key)
+        next(iter(found.changes(None)), None)
+    except SourceNotFoundError:
+        return ()
+    return (found,)
 
 
 def as_sources(sources: Sequence[Any]) -> list[Any]:

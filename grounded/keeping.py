@@ -6,14 +6,14 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grounded.connecting import FILES, Declared, Source, as_sources, connector, declared
-from grounded.errors import SourceNotFoundError, UsageError
+from grounded.connecting import FILES, Declared, Source, answered_for, as_sources, declared, file_again
+from grounded.errors import UsageError
 from grounded.indexes import Current, Index
 from grounded.models.remembering import RememberingEmbedder
 from grounded.opening import finish_rebuild, open_ledger, size_on_disk, status_from
@@ -54,9 +54,6 @@ class Keeping:
     _embedder: RememberingEmbedder
 
     def _check_open(self) -> None:
-        raise NotImplementedError
-
-    def _pipeline_settings(self) -> str:
         raise NotImplementedError
 
     def _sync(self, each: Connector, **options: Any) -> IngestReport:
@@ -197,10 +194,10 @@ class Keeping:
                 read.append(Declared(Received(source, changes), known))
             dead = {each.source: self._dead(whose, each.source, there) for each in self._ledger.sources()}
             for each in theirs:
-                taken, dead[each.connector.source] = _shared(each, theirs, dead.get(each.connector.source, ()))
+                taken, dead[each.connector.source] = answered_for(each, theirs, dead.get(each.connector.source, ()))
                 if taken:
                     read.append(Declared(Only(each.connector, taken), each.arguments))
-            read += [Declared(each, otherwise) for key in dead.pop(FILES, ()) for each in _file(key)]
+            read += [Declared(each, otherwise) for key in dead.pop(FILES, ()) for each in file_again(key)]
             left += [f"{len(keys)} of {source}: name it to read it again." for source, keys in dead.items() if keys]
         reports = [self._sync(each.connector, **each.arguments) for each in read]
         report = reduce(IngestReport.plus, reports, _nothing_done())
@@ -355,6 +352,12 @@ class Keeping:
             dead_letters=len(ledger.dead_letters()),
         )
 
+    def _pipeline_settings(self) -> str:
+        from grounded.ingestion.parsers import PARSERS_VERSION
+        from grounded.ingestion.splitting import SPLITTER_VERSION
+
+        return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.splitting}"
+
     def _dead(self, tenant: str, source: str, kept: set[tuple[str, str]]) -> tuple[str, ...]:
         keys = (failure.key for failure in self._ledger.dead_letters(tenant, source))
         return tuple(key for key in keys if (source, key) not in kept)
@@ -386,24 +389,6 @@ class Keeping:
         rewrite: Callable[[], None] | None = getattr(self._store, "compact", None)
         if rewrite is not None:
             rewrite()
-
-
-def _shared(one: Declared, given: Sequence[Declared], keys: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys that one of several connectors answers for, and the others."""
-    source = one.connector.source
-    if source != FILES and sum(each.connector.source == source for each in given) == 1:
-        return tuple(keys), ()  # a connector may not know what it cannot list
-    covered = tuple(key for key in keys if one.connector.covers(key))
-    return covered, tuple(key for key in keys if key not in covered)
-
-
-def _file(key: str) -> Iterable[Connector]:
-    try:
-        found = connector(key)
-        next(iter(found.changes(None)), None)
-    except SourceNotFoundError:
-        return ()
-    return (found,)
 
 
 def _nothing_done() -> IngestReport:

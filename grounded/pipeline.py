@@ -397,9 +397,3 @@ class KnowledgeBase(Keeping, Streamed):
             token_spans=self._embedder.token_spans,
             max_tokens=self._embedder.max_tokens,
         )
-
-    def _pipeline_settings(self) -> str:
-        from grounded.ingestion.parsers import PARSERS_VERSION
-        from grounded.ingestion.splitting import SPLITTER_VERSION
-
-        return f"{PARSERS_VERSION}/{SPLITTER_VERSION}/{self._embedder.splitting}"

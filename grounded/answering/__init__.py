@@ -13,6 +13,7 @@ from grounded.answering.outcomes import (
     before_generating,
     declines,
     explanation,
+    said_out_of_force,
 )
 from grounded.answering.streaming import Shown, VisibleText, Withdrawn, visible_text
 from grounded.answering.sufficiency import SUFFICIENCY_THRESHOLD, sufficiency
@@ -41,6 +42,7 @@ __all__ = [
     "llm",
     "matches",
     "needs_every_row",
+    "said_out_of_force",
     "same_value",
     "sufficiency",
     "visible_text",

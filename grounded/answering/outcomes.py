@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from grounded.answering.streaming import visible_text
-from grounded.records import Generation, Outcome, Passage, Report
+from grounded.records import Generation, Outcome, Passage, Report, out_of_force
 from grounded.text.normalise import normalise
 from grounded.text.sentences import sentences
 
@@ -93,3 +93,15 @@ def after_checking(report: Report) -> Outcome:
     if all(claim.verdict == "contradicted" and claim.conflict for claim in checked):
         return "declined_conflict"
     return "answered"
+
+
+def said_out_of_force(report: Report) -> tuple[str, ...]:
+    """What sources that are not in force say about the sentences of an answer as it was written, for people."""
+    written = report.original or report
+    old = out_of_force(written.passages, written.on) if written.on else {}
+    passed = {written.passages[number].id for number in old}
+    otherwise = [e for claim in written.supported for e in claim.evidence if e.relation == "contradicts"]
+    as_much = [e for claim in written.unsupported for e in claim.evidence if e.relation == "supports"]
+    notes = [f"{e.place()} says otherwise but is not in force: “{e.text}”" for e in otherwise if e.passage_id in passed]
+    notes += [f"{e.place()} says so but is not in force." for e in as_much if e.passage_id in passed]
+    return tuple(dict.fromkeys(notes))

@@ -17,6 +17,7 @@ VOCABULARY = Path(__file__).parent / "minilm"
 CLAIM_TOKENS = 80
 """Pieces of a claim that are read; the network was trained with as many."""
 _SPECIAL_TOKENS = 3
+_BORDERS = ".,;:!?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class EntailmentNetwork:
         return str(self.manifest["identity"])
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[Logits]:
-        """Logits of ``(context, claim)`` pairs, in the order given; a context too long is cut at its end.
+        """Logits of ``(context, claim)`` pairs, in the order given; what is too long of either is cut at its end.
 
         Raises:
             ModelFileError: A model file is missing or corrupted.
@@ -65,6 +66,23 @@ class EntailmentNetwork:
             with ThreadPoolExecutor(min(self._threads, len(distinct)), "grounded-verify") as pool:
                 made = dict(zip(distinct, pool.map(lambda pair: self._run(*pair), distinct), strict=True))
         return [made[pair] for pair in pairs]
+
+    def pieces(self, claim: str) -> list[str]:
+        """A claim in pieces that are read whole: one, unless it is longer than ``CLAIM_TOKENS``.
+
+        A longer one is cut behind punctuation, where there is some late enough, else between words, else anywhere.
+        """
+        spans = self._tokenizer.spans(claim)
+        found: list[str] = []
+        first = 0
+        while len(spans) - first > CLAIM_TOKENS:
+            late = range(first + CLAIM_TOKENS, first + CLAIM_TOKENS // 2, -1)
+            between = [n for n in late if claim[spans[n - 1][1] : spans[n][0]].isspace()]
+            behind = [n for n in between if claim[spans[n - 1][1] - 1] in _BORDERS]
+            last = (behind or between or [first + CLAIM_TOKENS])[0]
+            found.append(claim[spans[first][0] : spans[last - 1][1]])
+            first = last
+        return [*found, claim[spans[first][0] :]] if found else [claim]
 
     def _run(self, context: str, claim: str) -> Logits:
         import numpy as np

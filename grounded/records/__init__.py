@@ -50,6 +50,7 @@ from grounded.records.documents import (
     chunk_id,
     document_id,
 )
+from grounded.records.evidence import Citation, CitationStatus, Evidence
 from grounded.records.experiments import (
     Comparison,
     Experiment,
@@ -96,11 +97,8 @@ from grounded.records.prompts import Budget, Dropped, Prompt, PromptWarning, Tem
 from grounded.records.queries import Query
 from grounded.records.runs import Failure, IngestReport, SourceStatus, Status
 from grounded.records.verdicts import (
-    Citation,
-    CitationStatus,
     Claim,
     ClaimPart,
-    Evidence,
     HumanVerdict,
     Policy,
     Report,

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from grounded.records.base import Record, Span
 from grounded.records.documents import DEFAULT_TENANT, Freshness, Passage
+from grounded.records.evidence import Citation
 from grounded.records.prompts import Prompt, TemplateRef
-from grounded.records.verdicts import Citation, Claim, Policy, Report, VerifierRef
+from grounded.records.verdicts import Claim, Policy, Report, VerifierRef
 
 Outcome = Literal[
     "answered",

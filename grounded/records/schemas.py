@@ -15,6 +15,7 @@ from grounded.records.base import SCHEMA, Record
 from grounded.records.calibrations import Calibration
 from grounded.records.datasets import DataSet, Row
 from grounded.records.documents import Chunk, Document, Parsed, Passage
+from grounded.records.evidence import Citation, Evidence
 from grounded.records.experiments import Experiment
 from grounded.records.gates import Gate, Manifest
 from grounded.records.keeping import Erasure, Pruning, Reconciliation
@@ -22,7 +23,7 @@ from grounded.records.locators import Locator
 from grounded.records.moves import BackupReport, MoveReport, RebuildReport, RestoreReport
 from grounded.records.prompts import Prompt
 from grounded.records.runs import IngestReport, Status
-from grounded.records.verdicts import Citation, Claim, Evidence, Report
+from grounded.records.verdicts import Claim, Report
 
 PUBLISHED: tuple[type[Record], ...] = (
     Answer,

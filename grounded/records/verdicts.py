@@ -1,4 +1,4 @@
-"""Evidence, citations, claims and the report that adds them up."""
+"""Claims, their verdicts and the report that adds them up."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from grounded.errors import UsageError
 from grounded.records.base import Record, Span
-from grounded.records.documents import Passage, SourceKind, labelled
-from grounded.records.locators import Locator, place_of
+from grounded.records.documents import Passage
+from grounded.records.evidence import Citation, Evidence
 
 Verdict = Literal["supported", "contradicted", "unsupported", "not_a_claim", "check_failed"]
 HumanVerdict = Literal["supported", "contradicted", "unsupported", "not_a_claim"]
-CitationStatus = Literal["correct", "wrong_source", "dangling", "redundant", "unchecked"]
 Policy = Literal["flag", "strip", "abstain", "repair"]
 """What is done about sentences that are not supported; see ``grounded.verification.policies``."""
 
@@ -28,66 +27,6 @@ _WORST_FIRST: tuple[Verdict, ...] = (
 )
 
 Probability = Field(default=None, ge=0.0, le=1.0)
-
-
-class Evidence(Record):
-    """The exact place in a source that speaks for or against a claim; ``text == canonical[span]``.
-
-    Attributes:
-        span: Place in the canonical text of ``version``, or in the given text of the passage.
-        score: Raw strength in [0, 1], higher is stronger; not a probability.
-        kind: The kind of its passage: a document, the user's own words, or a tool's result.
-    """
-
-    passage_id: str
-    kind: SourceKind = "document"
-    document_id: str | None = None
-    version: str | None = None
-    title: str = ""
-    uri: str = ""
-    span: Span
-    text: str
-    locators: tuple[Locator, ...] = ()
-    relation: Literal["supports", "contradicts"]
-    score: float = Field(ge=0.0, le=1.0)
-
-    @model_validator(mode="after")
-    def _span_fits(self) -> Self:
-        if len(self.span) != len(self.text):
-            raise ValueError("the span of evidence must be as long as its text")
-        return self
-
-    def place(self) -> str:
-        """A short text for people: title, locators, and the kind when it is no document."""
-        return labelled(self.kind, place_of(self.title, self.locators))
-
-
-class Citation(Record):
-    """A marker the answer carries, bound to a passage and judged.
-
-    Attributes:
-        marker: As written, such as ``[2]``.
-        span: Place of the marker in the answer.
-        number: The ``n`` of ``[n]``; for a name, such as a title, the number of the passage it stands for. None when a
-            name points nowhere.
-        passage_id: Id of the passage cited, ``passages[n-1].id``; None when the marker points nowhere. A name that
-            several passages share stands for the one of them that supports the claim, when one does.
-        status: ``correct`` (the passage supports the claim), ``wrong_source`` (it does not), ``dangling``
-            (no such passage), ``redundant`` (the same passage is cited twice for one claim), ``unchecked``
-            (the claim could not be checked, or there is none).
-        evidence: What in the cited passage supports the claim.
-        better: For a wrong source, the ids of the passages that do support the claim, best first; empty when none does.
-    """
-
-    marker: str
-    span: Span
-    number: int | None = None
-    passage_id: str | None = None
-    title: str = ""
-    uri: str = ""
-    status: CitationStatus = "unchecked"
-    evidence: tuple[Evidence, ...] = ()
-    better: tuple[str, ...] = ()
 
 
 class ClaimPart(Record):

@@ -31,9 +31,12 @@ from grounded.records import SYSTEM_KEYS, Condition, KeyKind
 from grounded.retrieval import compacting
 from grounded.retrieval.engine import (
     DENSE,
+    GROWTH_BYTES,
+    RESERVE_BYTES,
     SCHEMA_TYPES,
     SPARSE,
     EdgeDialect,
+    check_space,
     configuration,
     edge_point,
     edge_sparse,
@@ -62,10 +65,6 @@ BATCH_POINTS = 100
 PAGE_IDS = 1000
 LARGE_POINTS = 250_000
 """Above this many points an exact search takes tens of milliseconds; a Qdrant server with an index is better."""
-GROWTH_BYTES = 64 * 2**20
-"""Free space needed to add points: two log files of 32 MiB are filled in place, then pages of indexes."""
-RESERVE_BYTES = 16 * 2**20
-"""Free space needed to flush, delete or change payloads: what points already added may still take."""
 LAYOUT = 1
 UNINDEXED: Mapping[str, KeyKind] = {"document_id": SYSTEM_KEYS["document_id"]}
 """Filterable, but looked up point by point: no search of ours asks for it, and an index of a value that nearly every
@@ -266,7 +265,7 @@ class EdgeStore:
             StoreError: The disk is full, or the store failed.
         """
         with self._guard:
-            self._check_space(RESERVE_BYTES)
+            check_space(self._path, RESERVE_BYTES)
             self._call("flush")
 
     def close(self) -> None:
@@ -304,7 +303,7 @@ class EdgeStore:
 
     def _create(self) -> None:
         """Build under another name and rename: a store is whole or not there."""
-        self._check_space(GROWTH_BYTES)
+        check_space(self._path, GROWTH_BYTES)
         building = self._path / "shard.new"
         building.mkdir(mode=0o700)
         with translated("create"):
@@ -357,7 +356,7 @@ class EdgeStore:
 
     def _update(self, operation: Any, *, reserve: int = RESERVE_BYTES) -> None:
         with self._guard:
-            self._check_space(reserve)
+            check_space(self._path, reserve)
             self._call("update", operation)
 
     def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
@@ -371,14 +370,6 @@ class EdgeStore:
                 )
             with translated(method):
                 return getattr(self._shard, method)(*arguments, **named)
-
-    def _check_space(self, reserve: int) -> None:
-        free = shutil.disk_usage(self._path).free
-        if free < reserve:
-            raise StoreError(
-                f"The disk is full: {self._path} has {free // 2**20} MiB left and needs {reserve // 2**20} MiB.",
-                fix="Free some space and run the same command again; nothing stored is lost.",
-            )
 
     def _release(self) -> None:
         shard, self._shard = self._shard, None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,10 @@ SCHEMA_TYPES: Mapping[KeyKind, Any] = {
 }
 """The payload index of every kind of key."""
 
+GROWTH_BYTES = 64 * 2**20
+"""Free space needed to add points: two log files of 32 MiB are filled in place, then pages of indexes."""
+RESERVE_BYTES = 16 * 2**20
+"""Free space needed to flush, delete or change payloads: what points already added may still take."""
 _FULL_DISK = ("no space left", "os error 28", "os error 112", "disk quota")
 
 
@@ -54,6 +60,20 @@ class EdgeDialect:
     def absent(self, key: str) -> Any:
         """No value, or an empty list."""
         return qdrant_edge.IsEmptyCondition(key)
+
+
+def check_space(path: Path, reserve: int) -> None:
+    """Refuse to write where the disk would fill up, at which the engine ends the process.
+
+    Raises:
+        StoreError: Fewer than ``reserve`` bytes are free.
+    """
+    free = shutil.disk_usage(path).free
+    if free < reserve:
+        raise StoreError(
+            f"The disk is full: {path} has {free // 2**20} MiB left and needs {reserve // 2**20} MiB.",
+            fix="Free some space and run the same command again; nothing stored is lost.",
+        )
 
 
 @contextlib.contextmanager

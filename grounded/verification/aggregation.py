@@ -8,6 +8,7 @@ from typing import Any
 
 from grounded.protocols import Judgement
 from grounded.records import Evidence, Passage, Span, Verdict
+from grounded.verification.objections import Ruling
 from grounded.verification.windows import Stretch, Window
 
 MAX_EVIDENCE = 5
@@ -59,6 +60,7 @@ class _Side:
     strength: float
     evidence: tuple[Evidence, ...]
     reason: str
+    is_ruled: bool
 
 
 def failed(reason: str) -> Finding:
@@ -94,7 +96,8 @@ def aggregate(
     """The verdict of one claim from all its judged windows.
 
     When sources disagree, those in force decide; when sources in force disagree, it is a conflict, and the
-    verdict is ``contradicted`` with evidence for both sides.
+    verdict is ``contradicted`` with evidence for both sides. A model that reads a single source both ways supports
+    nothing and contradicts nothing.
     """
     pairs = list(judged)
     pro = _sides(pairs, passages, "supports", thresholds.support)
@@ -110,9 +113,9 @@ def aggregate(
         reason=reason,
         support=_strongest(pairs, outdated, "support"),
         contradiction=_strongest(pairs, outdated, "contradiction"),
-        conflict=bool(now_pro and now_con),
+        conflict=bool(verdict == "contradicted" and now_pro and now_con),
         evidence=_unique(item for group in order for side in group[:MAX_EVIDENCE] for item in side.evidence),
-        supporting=frozenset(side.passage for side in pro),
+        supporting=frozenset(side.passage for side in pro) if not _is_torn(now_pro, now_con) else frozenset(),
     )
 
 
@@ -126,6 +129,9 @@ def _decide(
 ) -> tuple[Verdict, str]:
     old_pro = [side for side in pro if side.passage in outdated]
     old_con = [side for side in con if side.passage in outdated]
+    if _is_torn(now_pro, now_con):
+        name = _name(passages, now_pro[0])
+        return "unsupported", f"{name[:1].upper()}{name[1:]} can be read for it and against it ({now_con[0].reason})"
     if now_pro and now_con:
         one, other = _name(passages, now_pro[0]), _name(passages, now_con[0])
         return "contradicted", f"the sources disagree: {one} supports it, {other} does not ({now_con[0].reason})"
@@ -142,6 +148,13 @@ def _decide(
             _old(old_con, passages, outdated, "said otherwise")
         )
     return "unsupported", ""
+
+
+def _is_torn(now_pro: Sequence[_Side], now_con: Sequence[_Side]) -> bool:
+    """Whether a model reads one and the same source both ways: that is its doubt, and no conflict of sources."""
+    sides = (*now_pro, *now_con)
+    alone = len({side.passage for side in sides}) == 1
+    return bool(now_pro and now_con) and alone and not any(side.is_ruled for side in sides)
 
 
 def _old(sides: Sequence[_Side], passages: Sequence[Passage], outdated: Mapping[int, str], said: str) -> list[str]:
@@ -172,6 +185,7 @@ def _sides(
             -rank[0],
             tuple(_evidence(passages[number], stretch, relation, -rank[0]) for stretch in own),
             judgement.reason,
+            isinstance(judgement, Ruling),
         )
         for number, (rank, own, judgement) in best.items()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from grounded.protocols import Judgement
@@ -52,8 +52,11 @@ def said(mine: Quantity, windows: Sequence[Analysis]) -> bool:
         if any(_SAID_AS.get(abs(value), frozenset()) & window.words for value in mine.raw):
             return True
     theirs = [each for window in windows for each in window.quantities]
-    if mine.kind == "number" and any(day[0] in mine.raw for each in theirs for day in each.days):
+    years = {day[0] for each in theirs for day in each.days}
+    if mine.kind == "number" and years & set(mine.raw):
         return True  # a year on its own reads as a number
+    if any(year in years and (month, day) == (None, None) for year, month, day in mine.days if mine.kind == "date"):
+        return True  # the first or last year of a period
     if mine.kind == "months":
         return _elapsed(mine, theirs)
     return mine.kind == "date" and _said_in_parts(mine, theirs)
@@ -78,13 +81,19 @@ def _said_in_parts(mine: Quantity, theirs: Sequence[Quantity]) -> bool:
     return False
 
 
-def without_weaker(judged: Sequence[tuple[Window, Judgement]]) -> list[tuple[Window, Judgement]]:
-    """What a model read, less the contradictions that are weaker than its best support.
+def without_weaker(
+    judged: Sequence[tuple[Window, Judgement]], outdated: Collection[int] = ()
+) -> list[tuple[Window, Judgement]]:
+    """What a model read, less the contradictions that are weaker than its best support by a source in force.
 
     A stretch that speaks of the same thing and does not say it is easily taken for one against it; where another
     says it, the stronger decides. A conflict is what is as strong on both sides.
+
+    Args:
+        judged: Each stretch with what the model says of it.
+        outdated: Indices of passages out of force.
     """
-    best = max((judgement.support for _, judgement in judged), default=0.0)
+    best = max((judgement.support for window, judgement in judged if window.passage not in outdated), default=0.0)
     return [
         (window, replace(judgement, contradiction=0.0, neither=1.0 - judgement.support))
         if judgement.contradiction < best and best >= 0.5
@@ -102,7 +111,7 @@ def withhold(judgements: Sequence[Judgement], claim: Analysis, windows: Sequence
     missing = [] if any(each.reason.startswith(CALCULATED) for each in judgements) else unsaid(claim, windows)
     if not missing:
         return list(judgements)
-    reason = f"no source says {claim.text[missing[0].start : missing[0].end]!r}"
+    reason = f"no source says {claim.text[missing[0].start : missing[0].end]!r} of this"
     return [
         replace(each, support=0.0, neither=1.0 - each.contradiction, reason=reason)
         if each.support > each.contradiction

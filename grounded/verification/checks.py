@@ -14,6 +14,7 @@ from grounded.verification.analysis import Analysis
 from grounded.verification.cues import antonym, conditions, hedges, negations, quantifiers, strengtheners
 from grounded.verification.exchanges import exchanged_word, keys_of, turned_voice
 from grounded.verification.objections import Objection
+from grounded.verification.phrases import is_title
 from grounded.verification.values import Quantity, agrees, is_near
 
 _CLAUSE_BORDER = re.compile(
@@ -26,6 +27,8 @@ _MAX_SKIPPED_SHARE = 0.5
 _ADDED = re.compile(r"\s+(?:and|or|as well as|&)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 _ROW = re.compile(r"[^:;(\n]{1,60}: [^;\n]*; [^:;(\n]{1,60}: [^\n]*$")
+_SET_APART = re.compile(r"\s+(?:for|of|on|in|to|from|by|with|at)\s+(?:\w+\s+)?")
+"""Between a thing and what sets it apart from others of its kind: the transfer *to* Liverpool is one of several."""
 _NO_SLOT = ("code", "ordinal")
 _NOT_ADDED = ("date", "period", "clock", "months", "time", "workday", "percent", "celsius", "fahrenheit", "speed")
 """Kinds that are not summed over what a sentence lists; what is, may be a total."""
@@ -136,7 +139,7 @@ def _border_objection(claim: Analysis, window: Analysis, found: Alignment) -> Ob
     if any(mark in inner and mark not in claim.text for mark in ";()"):
         return Objection("distance", "the matching words belong to different parts of the source")
     spans = [span for span in sentences(window.text) if span.start < found.end and found.start < span.end]
-    crossed = [span for span in spans[:-1] if not _is_title(span.slice(window.text))]
+    crossed = [span for span in spans[:-1] if not is_title(span.slice(window.text))]
     if crossed and len(sentences(claim.text)) == 1:
         return Objection("distance", "the matching words belong to different sentences of the source")
     return None
@@ -154,10 +157,6 @@ def _column_objection(claim: Analysis, window: Analysis) -> Objection | None:
             written = claim.text[mine.start : mine.end]
             return Objection("denial", f"no column of the source that the sentence speaks of says {written!r}")
     return None
-
-
-def _is_title(text: str) -> bool:
-    return not re.search(r"[.!?;:。！？]\W*$", text) and len(text.split()) <= 8
 
 
 def _subject_objection(claim: Analysis, window: Analysis, found: Alignment) -> Objection | None:
@@ -340,7 +339,7 @@ def _narrows(claim: Analysis, window: Analysis) -> bool:
         between = window.text[before.end : item.start]
         if before.key not in mine and item.key in mine and re.fullmatch(r"[\s-]+", between):
             return True
-        if before.key in mine and item.key not in mine and re.fullmatch(r"\s+(?:for|of|on|in)\s+(?:\w+\s+)?", between):
+        if before.key in mine and item.key not in mine and _SET_APART.fullmatch(between):
             return True
     return False
 

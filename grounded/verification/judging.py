@@ -16,7 +16,7 @@ from grounded.verification.analysis import analyse
 from grounded.verification.containment import ContainmentModel
 from grounded.verification.objections import Objection, decides, objection_of
 from grounded.verification.resolution import Scored
-from grounded.verification.windows import Window, WindowIndex
+from grounded.verification.windows import Ranking, Window, WindowIndex
 
 CONTEXTS_SHARE = 3
 """One stretch is read for so many source sentences considered: two lose nothing against three on the public sets, one
@@ -36,14 +36,14 @@ class Question:
     """One thing to score: a sentence or a part of one, with the windows that may decide it.
 
     Attributes:
-        windows: Single sentences, for what is decided without a model.
-        cited: Indices of the passages it cites.
+        ranking: The source sentences that may decide it.
+        windows: Single ones of them, for what is decided without a model.
         is_part: Whether it is only part of a sentence, for which a model reads one stretch.
     """
 
     scored: Scored
+    ranking: Ranking
     windows: tuple[Window, ...]
-    cited: Collection[int]
     is_part: bool = False
 
 
@@ -84,8 +84,9 @@ class Judge:
 
     def question(self, scored: Scored, cited: Collection[int], *, is_part: bool = False) -> Question:
         """A sentence or a part of one, with the source sentences that may decide it."""
-        windows = self._index.choose(scored.text[:LONGEST_CLAIM], limit=self._sentences, cited=cited)
-        return Question(scored, tuple(windows), cited, is_part)
+        ranking = self._index.rank(scored.text[:LONGEST_CLAIM], limit=self._sentences, cited=cited)
+        windows = self._index.choose(ranking, limit=self._sentences)
+        return Question(scored, ranking, tuple(windows), is_part)
 
     def findings(self, asked: Mapping[K, Sequence[Question]]) -> dict[K, list[Finding]]:
         """Judge everything in one batch; when that fails, claim by claim, so that one cannot spoil the others."""
@@ -142,7 +143,7 @@ class Judge:
                 (window, self._on_topic(window, case.question.scored, judgement))
                 for window, judgement in zip(case.contexts, self._withheld(case, judgements), strict=True)
             ]
-            judged = without_weaker(_without_denied(read, case.ruled))
+            judged = without_weaker(_without_denied(read, case.ruled), self._outdated)
         return aggregate(judged, passages=self._passages, outdated=self._outdated, thresholds=self._thresholds)
 
     def _withheld(self, case: _Case, judgements: Sequence[Judgement]) -> list[Judgement]:
@@ -196,7 +197,8 @@ class Judge:
             return []
         limit = 1 if question.is_part else max(1, self._sentences // CONTEXTS_SHARE)
         whole = not question.is_part
-        return self._index.contexts(question.scored.text, limit=limit, cited=question.cited, together=whole)
+        # What is out of force, put beside what replaced it, would speak with its voice.
+        return self._index.contexts(question.ranking, limit=limit, together=whole, apart=self._outdated)
 
 
 @dataclass(frozen=True, slots=True)

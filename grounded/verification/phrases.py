@@ -96,7 +96,7 @@ _VERB = re.compile(
     r"|worked"
     r"|weighs?|measures?|remains?|remained|becomes?|became|founded|signed|acquired|announced|said|says|goes|went"
     r"|comes|came"
-    r"|\w{3,}(?:ed|ies))\b|n't\b",
+    r"|(?!united (?:states|kingdom|nations|arab)\b|series\b|species\b)\w{3,}(?:ed|ies))\b|n't\b",
     re.IGNORECASE,
 )
 _ABOUT_ITSELF = re.compile(
@@ -137,6 +137,7 @@ _STATES_MORE = re.compile(
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how|you|your)\b", re.IGNORECASE)
 _ENGLISH = re.compile(r"\b(?:the|of|for|and|your|with|to|from|by)\b", re.IGNORECASE)
 _LONGEST_LABEL = 8
+_ENDS = re.compile(r"[.!?;:。！？]\W*$")
 _LONGEST_LEAD = 20
 _LINK_ONLY = re.compile(
     r"(?:https?://\S+|www\.\S+|[\w./\\-]+\.(?:pdf|docx?|html?|md|txt|csv|xlsx?|pptx?))\W*", re.IGNORECASE
@@ -156,6 +157,11 @@ def before_verb(text: str) -> str:
     """What stands before the first recognised verb: the subject, in a plain sentence."""
     match = _VERB.search(text)
     return text[: match.start()] if match else ""
+
+
+def is_title(text: str) -> bool:
+    """Whether a line of a source is short and does not end as a sentence does: a heading, a name."""
+    return not _ENDS.search(text) and len(text.split()) <= _LONGEST_LABEL
 
 
 def is_interjection(text: str) -> bool:

@@ -13,6 +13,7 @@ from grounded.verification.units import (
     NUMBER_WORDS,
     ORDINALS,
     SHARES,
+    TENS,
     UNIT,
     UNSPACED,
     WORD_VALUES,
@@ -52,9 +53,9 @@ _QUANTITY = re.compile(
     rf"|(?P<amount>(?<![\w.])(?:(?P<before>{_CURRENCY})\s?)?(?P<sign>(?<![\w)])[-−])?(?P<number>{_NUMBER})"
     rf"(?:\s?(?P<scale>{_SCALE})\b)?(?:[\s-]{{0,2}}(?P<unit>{UNIT})(?!{_LETTER}))?(?!{_LETTER}|-[^\W\d_]\w*\d))"
     rf"|(?P<code>(?<!{_LETTER})(?=(?:{_LETTER}|[_./-])*\d)(?=[\d_./-]*{_LETTER}){_LETTER}+(?:[_./-]{_LETTER}+)*)"
+    rf"|(?P<nth>\b(?i:(?:{'|'.join(TENS)})[\s-](?:{'|'.join(list(ORDINALS)[:9])})|{'|'.join(ORDINALS)})\b)"
     rf"|(?P<words>\b{NUMBER_WORDS}\b(?P<andhalf>(?i:\s+and\s+a\s+half)\b)?(?:\s+(?P<wscale>{_SCALE})\b)?(?:[\s-](?P<wunit>{UNIT})(?![^\W_]))?)"
     rf"|(?P<half>\b(?i:half\s+an?)\s+(?:(?P<hscale>(?i:million|billion|dozen))|(?P<hunit>{UNIT}))(?![^\W_]))"
-    rf"|(?P<nth>\b(?i:{'|'.join(ORDINALS)})\b)"
 )
 _START = re.compile(
     rf"(?<!{_LETTER})(?=(?:{_LETTER}|[_./-])*\d)[\w]|{_CURRENCY}|[-−.]?\d"
@@ -273,7 +274,8 @@ def _clock(start: int, end: int, written: str) -> Quantity:
 
 def _ordinal(start: int, end: int, written: str) -> Quantity:
     digits = re.match(r"\d+", written)
-    value = float(digits.group()) if digits else ORDINALS[written.casefold()]
+    *tens, last = re.split(r"[\s-]+", written.casefold())
+    value = float(digits.group()) if digits else ORDINALS[last] + sum(WORD_VALUES[word] for word in tens)
     return Quantity(start, end, "ordinal", (value,), (value,))
 
 

@@ -133,7 +133,7 @@ def resolve(
         and keywords
         and not set(content_stems(keywords)) <= set(content_stems(bare))
     ):
-        return Scored(f"{keywords}: {bare}", f"{(lead if _keywords(lead) else question).strip()} {bare}", bare)
+        return Scored(f"{keywords}: {bare}", f"{lead.strip() if _keywords(lead) else _asked(question)} {bare}", bare)
     return Scored(bare, bare, bare, _topic(before, question) if _PRONOUN.match(bare) else frozenset())
 
 
@@ -149,6 +149,11 @@ def _without_opening(text: str) -> str:
 def _keywords(text: str) -> str:
     kept = _QUESTION_WORDS.sub(" ", text.strip().rstrip("?:."))
     return " ".join(term.text for term in terms(kept) if not term.is_stop_word)
+
+
+def _asked(question: str) -> str:
+    """The question with its mark, by which a model knows where it ends."""
+    return question.strip() if question.rstrip().endswith(("?", "？")) else f"{question.strip().rstrip('.:!')}?"
 
 
 def _topic(before: Sequence[Draft], question: str) -> frozenset[str]:

@@ -144,10 +144,10 @@ _SMALL_WORDS = """
 """
 _SMALL = _SMALL_WORDS.split()
 _TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_TENS = _TENS_WORDS.split()
+TENS = _TENS_WORDS.split()
 WORD_VALUES: Mapping[str, float] = {
     **{word: float(value) for value, word in enumerate(_SMALL)},
-    **{word: 10.0 * value for value, word in enumerate(_TENS, start=2)},
+    **{word: 10.0 * value for value, word in enumerate(TENS, start=2)},
     "a": 1.0,
     "hundred": 1e2,
     "thousand": 1e3,
@@ -216,7 +216,7 @@ def _alternatives(names: list[str]) -> str:
 _WORDS = [name + ending for name in _SPELLED for ending in ("s", "")]
 UNIT = rf"(?:(?i:{_alternatives([*_WORDS, *_IRREGULAR])})|(?:{_alternatives(list(_SYMBOLS))}))"
 """Matches any unit; what follows must not continue the word."""
-_SUB_HUNDRED = rf"(?:(?:{'|'.join(_TENS)})(?:[-\s](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(reversed(_SMALL))})"
+_SUB_HUNDRED = rf"(?:(?:{'|'.join(TENS)})(?:[-\s](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(reversed(_SMALL))})"
 _HUNDREDS = rf"(?:(?:a|{_SUB_HUNDRED})\s+hundred(?:\s+(?:and\s+)?{_SUB_HUNDRED})?|{_SUB_HUNDRED})"
 NUMBER_WORDS = (
     rf"(?i:(?:a\s+dozen|(?:a|{_HUNDREDS})\s+(?:million|billion)|(?:a"

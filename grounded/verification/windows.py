@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grounded.records import Passage
@@ -19,6 +19,8 @@ POSTINGS_LIMIT = 4000
 CONTEXT_WORDS = 110
 """Words of one context: what a small encoder reads in one go, beside the claim."""
 COLLAGE_SENTENCES = 4
+RANKED = 9
+"""Sentences that a ranking keeps when nobody says how many: what three contexts are made of."""
 CHARACTERS_PER_WORD = 6
 """English text with its blanks, for estimates; a script without blanks gives longer contexts, which are cut."""
 _ENDED = re.compile(r"[.!?。！？]\W*\Z")
@@ -67,6 +69,21 @@ class Window:
         return tuple(found) or self.stretches
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The sentences most likely to decide a claim, ranked once for the windows of rules and of models.
+
+    Attributes:
+        best: Indices of sentences, best first.
+        cited: The best sentence of every passage that the claim cites.
+        scores: How much of the claim's rare words each of them shares, in [0, 1].
+    """
+
+    best: tuple[int, ...]
+    cited: tuple[int, ...]
+    scores: Mapping[int, float]
+
+
 @dataclass(slots=True)
 class WindowIndex:
     """All sentences of all passages, found by stem. Built once, read by every claim; building is linear."""
@@ -96,72 +113,80 @@ class WindowIndex:
         ended = [bool(_ENDED.search(passages[number].text, max(start, end - 8), end)) for number, start, end in units]
         return cls(units, dict(postings), ended, empty)
 
-    def choose(self, claim: str, *, limit: int, cited: Collection[int] = ()) -> list[Window]:
-        """The sentences most likely to decide a claim, best first; with what no full stop sets apart from them, too.
+    def rank(self, claim: str, *, limit: int = RANKED, cited: Collection[int] = ()) -> Ranking:
+        """The sentences most likely to decide a claim.
 
         Args:
             claim: The claim's scoring text.
+            limit: Sentences considered, at least 1.
+            cited: Indices of passages the claim cites.
+        """
+        scores = self._scores(claim)
+        order = sorted(scores, key=lambda unit: (-scores[unit], unit))
+        own = [next((unit for unit in order if self.units[unit][0] == passage), None) for passage in cited]
+        best, named = tuple(order[: max(limit, COLLAGE_SENTENCES)]), tuple(unit for unit in own if unit is not None)
+        # A long answer has many claims, and each may touch thousands of sentences: only these are kept.
+        return Ranking(best, named, {unit: scores[unit] for unit in (*best, *named)})
+
+    def choose(self, ranking: Ranking, *, limit: int) -> list[Window]:
+        """The best sentences one by one, those of cited passages among them; with what no full stop sets apart, too.
+
+        Args:
+            ranking: Of the claim.
             limit: Sentences considered; at most three windows come of each.
-            cited: Indices of passages the claim cites; the best sentence of each is always considered.
 
         Returns:
             Windows in a stable order: score, then shorter, then place.
         """
-        scores = self._scores(claim)
-        best = sorted(scores, key=lambda unit: (-scores[unit], unit))
-        chosen = best[:limit]
-        for passage in cited:
-            own = next((unit for unit in best if self.units[unit][0] == passage), None)
-            if own is not None and own not in chosen:
-                chosen.append(own)
         found: dict[tuple[int, int, int], float] = {}
-        for unit in chosen:
+        for unit in dict.fromkeys((*ranking.best[:limit], *ranking.cited)):
             for first, last in ((unit, unit), (unit - 1, unit), (unit, unit + 1)):
                 if first < 0 or last >= len(self.units) or self.units[first][0] != self.units[last][0]:
                     continue
                 if first == last or not self.ended[first]:
                     key = self.units[first][0], self.units[first][1], self.units[last][2]
-                    found[key] = max(found.get(key, 0.0), scores[unit])
+                    found[key] = max(found.get(key, 0.0), ranking.scores[unit])
         windows = [Window(*key, score) for key, score in found.items()]
         return sorted(windows, key=lambda w: (-w.score, w.end - w.start, w.passage, w.start))
 
     def contexts(
         self,
-        claim: str,
+        ranking: Ranking,
         *,
         limit: int,
-        cited: Collection[int] = (),
         words: int = CONTEXT_WORDS,
         together: bool = True,
+        apart: Collection[int] = (),
     ) -> list[Window]:
-        """A few stretches around the sentences most likely to decide a claim, and these sentences side by side.
+        """A few stretches around the best sentences, and these sentences side by side.
 
         Args:
-            claim: The claim's scoring text.
-            limit: Stretches at most; the best sentence of every cited passage gets one beyond it.
-            cited: Indices of passages the claim cites.
+            ranking: Of the claim.
+            limit: Stretches at most, looked for in three times as many sentences; the best sentence of every cited
+                passage gets one beyond it.
             words: Words of one stretch at most; a sentence that is longer is taken whole.
             together: Whether the best sentences of all places are one more stretch.
+            apart: Indices of passages whose sentences never stand beside those of others.
 
         Returns:
             Best first; after them, when sentences from several places were found, these together.
         """
-        scores = self._scores(claim)
-        best = sorted(scores, key=lambda unit: (-scores[unit], unit))
         chosen: list[list[int]] = []
         seen: set[int] = set()
-        own = (next((unit for unit in best if self.units[unit][0] == passage), None) for passage in cited)
-        for unit in [*best[: 3 * limit], *(unit for unit in own if unit is not None)]:
-            is_own = len(chosen) >= limit or unit not in best[: 3 * limit]
-            if unit in seen or (is_own and self.units[unit][0] not in cited):
+        best = ranking.best[: 3 * limit]
+        passages = {self.units[unit][0] for unit in ranking.cited}
+        for unit in [*best, *ranking.cited]:
+            is_own = len(chosen) >= limit or unit not in best
+            if unit in seen or (is_own and self.units[unit][0] not in passages):
                 continue
             around = self._around(unit, words)
             seen.update(around)
             chosen.append(around)
-        collage = sorted(self._that_fit(best[:COLLAGE_SENTENCES], words)) if together else []
+        beside = [unit for unit in ranking.best if self.units[unit][0] not in apart][:COLLAGE_SENTENCES]
+        collage = sorted(self._that_fit(beside, words)) if together else []
         if len(collage) > 1 and not any(set(collage) <= set(around) for around in chosen):
             chosen.append(collage)
-        return [self._joined(units, max(scores.get(unit, 0.0) for unit in units)) for units in chosen]
+        return [self._joined(units, max(ranking.scores.get(unit, 0.0) for unit in units)) for units in chosen]
 
     def _around(self, unit: int, words: int) -> list[int]:
         """The sentence with its neighbours, as far as they fit; what follows is worth a little more."""

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import get_args
 
 import pytest
 
-from grounded.answering.outcomes import after_checking, after_generating, before_generating, declines, explanation
-from grounded.records import Claim, Generation, Outcome, Report, Span, Verdict, VerifierRef
+from grounded.answering.outcomes import (
+    after_checking,
+    after_generating,
+    before_generating,
+    declines,
+    explanation,
+    said_out_of_force,
+)
+from grounded.records import Claim, Evidence, Generation, Outcome, Passage, Report, Span, Verdict, VerifierRef
 from tests.answering.helpers import passage
 
 PHRASE = "The sources do not hold an answer."
@@ -76,3 +84,28 @@ def test_no_phrase_matches_nothing() -> None:
 )
 def test_what_the_check_says(verdicts: list[tuple[Verdict, bool]], outcome: Outcome) -> None:
     assert after_checking(report(*verdicts)) == outcome
+
+
+def test_only_what_is_out_of_force_is_noted_as_such() -> None:
+    text = "The kettle is red."
+    passages = (
+        Passage(id="now", text="A red kettle.", title="Terms 2026"),
+        Passage(id="then", text="A red kettle.", title="Terms 2024", effective_to=date(2026, 1, 1)),
+    )
+    evidence = tuple(
+        Evidence(
+            passage_id=each.id,
+            title=each.title,
+            span=Span(start=0, end=13),
+            text=each.text,
+            relation="supports",
+            score=0.9,
+        )
+        for each in passages
+    )
+    claim = Claim(text=text, span=Span(start=0, end=18), verdict="unsupported", evidence=evidence)
+    verifier = VerifierRef(name="made", version="1")
+    report = Report.of([claim], text=text, passages=passages, verifier=verifier, on=date(2026, 6, 1))
+    assert said_out_of_force(report) == ("Terms 2024 says so but is not in force.",)
+    earlier = Report.of([claim], text=text, passages=passages, verifier=verifier, on=date(2025, 6, 1))
+    assert said_out_of_force(earlier) == ()

@@ -24,7 +24,8 @@ from grounded.errors import (
 )
 from grounded.protocols import Point, SparseVector
 from grounded.records import AnyOf
-from grounded.retrieval.edge import GROWTH_BYTES, EdgeStore
+from grounded.retrieval.edge import EdgeStore
+from grounded.retrieval.engine import GROWTH_BYTES
 from grounded.testing.points import KEYS, make_points
 from grounded.testing.stores import StoreContract
 

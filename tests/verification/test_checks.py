@@ -56,6 +56,8 @@ def test_values_in_the_same_slot_clash(claim: str, window: str, pairs: list[tupl
         ("The trip takes over 250 days.", "The trip takes 300 days."),
         ("The fee is 5 euros.", "The fee and the deposit are 50 euros."),
         ("The warranty on kettles lasts 24 months.", "The extended warranty on kettles and toasters lasts 36 months."),
+        ("Salah transferred in 2012.", "On 22 June 2017, Salah agreed a transfer to Liverpool."),
+        ("Delivery costs 9 euros.", "Delivery by courier costs 12 euros."),
         ("The warranty lasts 24 months.", "The warranty on kettles lasts 36 months."),
         ("The kettle has a 24-month warranty.", "The kettle has a 12-month and the toaster a 24-month warranty."),
         ("The tower is 100 metres high.", "The tower is 120 metres wide."),
@@ -75,6 +77,10 @@ def test_what_does_not_clash(claim: str, window: str) -> None:
         ("She has two cats.", ["She has a cat and a kitten."], []),  # counted, not said
         ("It costs 40 euros.", ["It costs 45 euros."], ["40 euros"]),
         ("It costs nearly 100 dollars.", ["It costs $98."], []),
+        ("The terrace was painted in 1616.", ["The Terrace (c. 1616–18), oil on panel."], []),
+        ("The terrace was painted in 1618.", ["The Terrace (c. 1616–18), oil on panel."], []),
+        ("The terrace was painted in 1617.", ["The Terrace (c. 1616–18), oil on panel."], ["1617"]),
+        ("The terrace was painted on 3 May 1616.", ["The Terrace (c. 1616–18), oil on panel."], ["3 May 1616"]),
     ],
 )
 def test_what_no_window_says(claim: str, windows: list[str], missing: list[str]) -> None:

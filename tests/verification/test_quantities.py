@@ -36,6 +36,8 @@ def one(text: str) -> Quantity:
         ("9 am", "9:00"),
         ("5:30 pm", "17:30"),
         ("the 3rd", "third"),
+        ("the 86th", "eighty-sixth"),
+        ("the 86th", "eighty sixth"),
         ("K-300", "k-300"),
         ("half of", "50%"),
         ("one in five", "20 %"),

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grounded.errors import SourceNotFoundError, UsageError
-from grounded.models.entailment import FOLDER, EntailmentNetwork
+from grounded.models.embedder import tokenizer_of
+from grounded.models.entailment import CLAIM_TOKENS, FOLDER, VOCABULARY, EntailmentNetwork, default_network
 from grounded.protocols import Judgement
 from grounded.records import Budget, Message, Passage, Prompt, Report, Span, TemplateRef, VerifierRef
 from grounded.verification import ContainmentModel, Verifier, passages_from
@@ -72,6 +73,8 @@ def test_a_fragment_is_read_with_the_question() -> None:
     assert verdicts(verify("24 months.", [WARRANTY])) == ["unsupported"]
     history = [Message(role="user", content="How long is the warranty?"), Message(role="assistant", content="?")]
     assert verdicts(verify("24 months.", [WARRANTY], history=history)) == ["supported"]
+    made = "The kettle is made in the United States."
+    assert verdicts(verify("the United States", [made], question="Where is the kettle made?")) == ["supported"]
 
 
 def test_a_pronoun_in_a_later_part_means_what_the_first_is_about() -> None:
@@ -184,6 +187,7 @@ def test_the_worst_part_decides() -> None:
         ("The box weighs 1.5 kg.", "The box weighs 15 kg.", "contradicted"),
         ("The fee is 5 euros.", "The fee is 5 dollars.", "unsupported"),
         ("The fee is €5.", "The fee is 5 euros.", "supported"),
+        ("Delivery by courier costs 12 euros.", "Delivery costs 9 euros.", "unsupported"),
         ("The contract was signed on 3 March 2026.", "The contract was signed on 2026-03-03.", "supported"),
         ("The contract was signed on 3 March 2026.", "The contract was signed in March 2026.", "supported"),
         ("The contract was signed on 3 March 2026.", "The contract was signed on 5 March 2026.", "contradicted"),
@@ -316,6 +320,76 @@ def test_no_model_overrules_a_different_number_or_plain_containment() -> None:
     assert verdicts(report) == ["contradicted"]
     no = FakeModel(lambda pairs: [Judgement(0.0, 0.9, 0.1)] * len(pairs))
     assert verdicts(verify(WARRANTY, [WARRANTY], verifier=no)) == ["supported"]
+
+
+def says(support: float, contradiction: float) -> Judgement:
+    return Judgement(support, contradiction, 1.0 - support - contradiction)
+
+
+def test_a_model_that_reads_one_source_both_ways_decides_nothing() -> None:
+    def judge(pairs: Any) -> Any:
+        return [says(0.1, 0.8) if "sand" in window else says(0.7, 0.1) for window, _ in pairs]
+
+    near, far = "The kettle has a copper body. ", "The kettle was found in the sand. "
+    padding = "Nothing else is known of that day, and nobody ever asked for it again. " * 10
+    (torn,) = verify("The kettle looks reddish.", [near + padding + far], verifier=FakeModel(judge)).claims
+    assert (torn.verdict, torn.conflict) == ("unsupported", False)
+    assert {each.relation for each in torn.evidence} == {"supports", "contradicts"}
+    (cited,) = verify("The kettle looks reddish [1].", [near + padding + far], verifier=FakeModel(judge)).claims
+    assert [citation.status for citation in cited.citations] == ["wrong_source"]
+    (split,) = verify("The kettle looks reddish.", [near, far], verifier=FakeModel(judge)).claims
+    assert (split.verdict, split.conflict) == ("contradicted", True)
+
+
+def test_support_by_a_source_out_of_force_hides_no_contradiction() -> None:
+    def judge(pairs: Any) -> Any:
+        return [says(0.9, 0.0) if "24" in window else says(0.1, 0.6) for window, _ in pairs]
+
+    old, new = "A kettle has 24 months of guarantee.", "A kettle has 36 months of guarantee."
+    sources = [{"text": old, "document_id": "old"}, {"text": new, "supersedes": "old"}]
+    (claim,) = verify("The guarantee for our kettle is two years.", sources, verifier=FakeModel(judge)).claims
+    assert (claim.verdict, claim.conflict) == ("contradicted", False)
+    assert [(each.relation, each.text) for each in claim.evidence] == [("contradicts", new), ("supports", old)]
+
+
+# -- the network of the package: what holds whatever it has learned ---------------------------------------------------
+
+LONG = "The first kettle of the series, which was made of copper, had a lid of wood, " * 6 + "and a blue handle."
+
+
+def test_a_claim_longer_than_the_network_reads_is_supported_only_as_far_as_every_piece() -> None:
+    network = default_network()
+    pieces = network.pieces(LONG)
+    assert len(pieces) > 1
+    assert " ".join(pieces) == LONG
+    assert pieces[-1].endswith("and a blue handle.")
+    model = TrainedModel()
+    for context in ("The first kettle of the series was made of copper and had a lid of wood.", LONG):
+        (whole,) = model.judge([(context, LONG)])
+        single = model.judge([(context, piece) for piece in pieces])
+        assert whole.support == min(each.support for each in single)
+        assert whole.contradiction == max(each.contradiction for each in single)
+
+
+@given(st.text(alphabet="ab,. \n\u4e2d\u0301", max_size=400))
+def test_no_word_of_a_claim_is_cut_off(claim: str) -> None:
+    network = default_network()
+    pieces = network.pieces(claim)
+    assert "".join("".join(pieces).split()) == "".join(claim.split()) or len(pieces) == 1
+    tokenizer = tokenizer_of(VOCABULARY)
+    assert all(len(tokenizer.ids(piece)) <= CLAIM_TOKENS for piece in pieces)
+
+
+def test_the_network_contradicts_no_fragment_behind_its_question() -> None:
+    model = TrainedModel()
+    context = "Reef are a band from Glastonbury. Simple Plan are a band from Montreal."
+    for question in (
+        "Which band is from Montreal?",
+        f"Of {'these and those many ' * 30}bands, which is from Montreal?",
+    ):
+        (found,) = model.judge([(context, f"{question} Reef")])
+        assert found.contradiction == 0.0
+        assert "against" not in found.reason
 
 
 def test_a_calibrated_model_gives_probabilities() -> None:
@@ -563,6 +637,20 @@ def test_one_stretch_that_does_not_say_it_is_no_conflict_with_one_that_does() ->
     source = f"In 1996 he went to the academy to learn. {filler} He left the academy, people who learned there say."
     claim = verify("He learned at the academy.", [source], verifier=Model()).claims[0]
     assert (claim.verdict, claim.conflict) == ("supported", False)
+
+
+@pytest.mark.parametrize(
+    "question", ["How long is the warranty", "How long is the warranty. ", "How long is the warranty?"]
+)
+def test_a_model_reads_a_fragment_behind_its_question(question: str) -> None:
+    read: list[str] = []
+
+    def judge(pairs: Any) -> Any:
+        read.extend(claim for _, claim in pairs)
+        return [YES] * len(pairs)
+
+    verify("24 months.", ["The warranty runs for two years or so."], question=question, verifier=FakeModel(judge))
+    assert set(read) == {"How long is the warranty? 24 months."}
 
 
 def test_a_year_on_its_own_is_said_by_a_date() -> None:

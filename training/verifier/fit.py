@@ -48,7 +48,7 @@ def contexts_of(example: Example) -> list[str]:
     """The contexts that the verifier would read for a claim."""
     passages = [Passage(id=str(i), text=text) for i, text in enumerate(example.passages) if text.strip()]
     index = WindowIndex.of(passages)
-    found = index.contexts(resolve(example.claim, question=example.question).text, limit=CONTEXTS)
+    found = index.contexts(index.rank(resolve(example.claim, question=example.question).text), limit=CONTEXTS)
     return [window.text(passages) for window in found]
 
 

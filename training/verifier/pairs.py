@@ -387,7 +387,7 @@ def human_pairs(examples: Iterable[Example]) -> Iterator[Pair]:
         scored = resolve(example.claim, question=example.question)
         claim, known = scored.read, example.source == "wice_tokens"
         short, long = (
-            [context for context in index.contexts(scored.text, limit=3, words=words)]
+            [context for context in index.contexts(index.rank(scored.text), limit=3, words=words)]
             for words in (CONTEXT_WORDS, LONG_CONTEXT_WORDS)
         )
         texts = {context.text(passages): context for context in [*short, *long]}
@@ -417,7 +417,7 @@ def crossed_pairs(claims: Sequence[str], documents: Sequence[str]) -> Iterator[P
     passages = [Passage(id=str(i), text=text) for i, text in enumerate(documents)]
     index = WindowIndex.of(passages)
     for claim in claims:
-        for context in index.contexts(claim, limit=1):
+        for context in index.contexts(index.rank(claim), limit=1):
             yield Pair(context.text(passages), claim, UNKNOWN, "crossed", (), False)
 
 
