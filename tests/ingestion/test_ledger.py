@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -169,7 +170,7 @@ def test_looking_for_what_expired_does_not_go_through_all_that_is_live(tmp_path:
     """It is asked every second: at a million documents of one source that would cost more than everything else."""
     engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     metadata.create_all(engine)
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
     with engine.connect() as connection:
         assert reads.expired(connection, "default", "memory", datetime.now(UTC), 10) == []
