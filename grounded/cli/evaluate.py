@@ -154,6 +154,8 @@ def _number(value: float) -> str:
 
 def said(comparison: Comparison) -> str:
     """A comparison in one sentence."""
+    from grounded.render.evaluation_words import needed_words
+
     level = " by claim" if comparison.level == "claim" else ""
     what = f"{comparison.metric}{level}: {comparison.second} against {comparison.first}"
     change = f"{comparison.difference:+.3g}" if comparison.difference is not None else "no difference"
@@ -162,6 +164,7 @@ def said(comparison: Comparison) -> str:
     sure = "" if comparison.p_adjusted is None else f", p = {comparison.p_adjusted:.2g} after correction"
     if comparison.finding != "not_enough_data":
         return f"{what} is {comparison.finding}: {change}{sure}"
-    more = "" if comparison.more_needed is None else f"; about {comparison.more_needed} more questions needed"
+    needed = needed_words(comparison.more_needed)
+    more = f"; {needed}" if needed else ""
     note = f" {comparison.note}" if comparison.note else ""
     return f"{what}: not enough data to tell ({change}{sure}{more}).{note}"

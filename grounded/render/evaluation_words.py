@@ -17,6 +17,9 @@ FINDINGS: Mapping[Finding, str] = {
 }
 """The findings in words, those that matter most first."""
 
+MOST_TOLD = 10_000
+"""A difference that more questions than this would tell is as good as none; their number says nothing."""
+
 _CONCLUSIONS = 5
 
 
@@ -43,7 +46,7 @@ def conclusions(experiment: Experiment) -> list[str]:
     if open_ones:
         metrics = list(dict.fromkeys(_title(experiment, each.metric) for each in open_ones))
         needed = [each.more_needed for each in open_ones if each.more_needed is not None]
-        about = f" About {min(needed)} more questions would settle the nearest of them." if needed else ""
+        about = f" The nearest of them: {needed_words(min(needed))}." if needed and min(needed) else ""
         said.append(f"Not enough data to tell: {', '.join(metrics)}.{about}")
     lost = sum(trial.problem is not None for trial in experiment.trials)
     if lost:
@@ -56,8 +59,17 @@ def conclusions(experiment: Experiment) -> list[str]:
 
 def finding_words(each: Comparison) -> str:
     """A finding in words, with the questions still needed."""
-    more = f": about {each.more_needed} more questions needed" if each.more_needed else ""
-    return FINDINGS[each.finding] + more
+    more = needed_words(each.more_needed)
+    return f"{FINDINGS[each.finding]}: {more}" if more else FINDINGS[each.finding]
+
+
+def needed_words(count: int | None) -> str:
+    """How many more questions would tell, in words; nothing when that is not the question."""
+    if not count:
+        return ""
+    if count > MOST_TOLD:
+        return f"more than {MOST_TOLD:,} more questions needed"
+    return f"about {count:,} more question{'' if count == 1 else 's'} needed"
 
 
 def scope(experiment: Experiment) -> str:

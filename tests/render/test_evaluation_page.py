@@ -24,6 +24,7 @@ from grounded.evaluation.packing import Packing
 from grounded.records import Answer, Experiment, Gate, GateCheck, Passage
 from grounded.render.evaluation import experiment_html
 from grounded.render.evaluation_files import experiment_junit, experiment_markdown, experiment_sarif
+from grounded.render.evaluation_words import needed_words
 from tests.evaluation.made_up import experiment
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egp"
@@ -208,3 +209,17 @@ def test_answers_without_report_or_prompt_are_shown() -> None:
     declined = found["rows-0"][8][0]
     assert isinstance(made.trials[16].answer, Answer)
     assert declined["answer"]["pieces"] == [["The sources do not hold an answer.", None]]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (None, ""),
+        (0, ""),
+        (1, "about 1 more question needed"),
+        (1240, "about 1,240 more questions needed"),
+        (4_264_832, "more than 10,000 more questions needed"),
+    ],
+)
+def test_how_many_more_questions_in_words(count: int | None, words: str) -> None:
+    assert needed_words(count) == words
