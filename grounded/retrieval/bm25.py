@@ -26,6 +26,7 @@ from itertools import chain, pairwise
 
 from grounded.protocols import SparseVector
 from grounded.text.terms import UNSPACED, Term, content_stems, terms
+from grounded.text.words import Words
 
 K1 = 1.2
 """Saturation: how soon a repeated term stops adding."""
@@ -44,7 +45,6 @@ _MAY_HOLD_PAIRS = re.compile(rf"[{UNSPACED}]|['’][^\W\d_]\d")
 _JOINTS = str.maketrans("‐‑–", "---")
 _INDICES_KEPT = 200_000
 _WORDS_KEPT = 100_000
-_KEPT_CHARACTERS = 40
 
 
 def document_vector(text: str) -> SparseVector:
@@ -74,19 +74,7 @@ def _terms_in(text: str) -> tuple[str, ...]:
     return (*(term.stem for term in found), *_pairs(found), *_codes(text), *_parts(text))
 
 
-class _Words(dict[str, tuple[str, ...]]):
-    """The terms of a word; those of long ones, which hardly come again, are not kept."""
-
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        found = _terms_in(word)
-        if len(word) <= _KEPT_CHARACTERS:
-            if len(self) >= _WORDS_KEPT:
-                self.clear()
-            self[word] = found
-        return found
-
-
-_WORDS = _Words()
+_WORDS = Words(_terms_in, _WORDS_KEPT)
 
 
 def _codes(text: str) -> Iterable[str]:
