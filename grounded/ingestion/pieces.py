@@ -29,8 +29,8 @@ _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 class Tokens:
     """Where the tokens of a text begin; counts them in any part of it."""
 
-    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self._starts = [start for start, _ in spans]
+    def __init__(self, starts: Sequence[int]) -> None:
+        self._starts = starts
 
     def weigh(self, start: int, end: int) -> int:
         """Tokens that begin in ``[start, end)``, at least one for each 16 code points."""

@@ -46,7 +46,7 @@ class BytePair:
         self._lengths = [len(token) for token in ranks]
         self._newline = ids[ranks[b"\n"]]
         self._pieces = lru_cache(_CACHED_WORDS)(self._split)
-        self._places = Words(self._spans_in, _CACHED_WORDS)
+        self._starts = Words(self._starts_in, _CACHED_WORDS)
         self._first_ids = lru_cache(_CACHED_WORDS)(self._unspaced)
         self._later_ids = lru_cache(_CACHED_WORDS)(self._spaced)
 
@@ -87,27 +87,30 @@ class BytePair:
         A character whose bytes are several tokens is in the span of the first only: a script that takes so many is
         one the model cannot read, and its text is not to be split the finer for that.
         """
+        return [(offset + start, offset + end) for offset, word in _words(text) for start, end in self._spans_in(word)]
+
+    def starts(self, text: str) -> list[int]:
+        """Where every token of ``spans`` starts; splitting a text asks for no more and for that most of its time."""
         words = text.split()
-        found: list[tuple[int, int]] = []
+        found: list[int] = []
         reached = 0
-        for word, places in zip(words, map(self._places.__getitem__, words), strict=True):
+        for word, starts in zip(words, map(self._starts.__getitem__, words), strict=True):
             # The next place of it is its own: only white space lies before that, and no word has any.
             offset = text.index(word, reached)
             reached = offset + len(word)
-            for start, end in places:
-                found.append((offset + start, offset + end))
+            for start in starts:
+                found.append(offset + start)
         return found
 
-    def _spans_in(self, word: str) -> tuple[tuple[int, int], ...]:
-        found, offset = [], 0
-        for part in _parts(word):
-            reached = 0
-            for _, start, end in self._pieces(part):
-                if end > reached:
-                    found.append((offset + max(start, reached), offset + end))
-                    reached = end
-            offset += len(part)
-        return tuple(found)
+    def _starts_in(self, word: str) -> tuple[int, ...]:
+        return tuple(start for start, _ in self.spans(word))
+
+    def _spans_in(self, word: str) -> Iterator[tuple[int, int]]:
+        reached = 0
+        for _, start, end in self._pieces(word):
+            if end > reached:
+                yield max(start, reached), end
+                reached = end
 
     def _unspaced(self, word: str) -> tuple[int, ...]:
         return tuple(self._ids[rank] for rank in self._core.encode_ordinary(word))

@@ -78,6 +78,7 @@ def test_every_word_has_its_spans_where_it_stands(text: str) -> None:
     words = re.finditer(r"\S+", text)
     expected = [(word.start() + first, word.start() + end) for word in words for first, end in OURS.spans(word.group())]
     assert OURS.spans(text) == expected
+    assert OURS.starts(text) == [start for start, _ in expected]
 
 
 def test_scripts_it_cannot_read_are_not_split_finer() -> None:
@@ -94,6 +95,7 @@ def test_a_limit_cuts_and_a_long_run_is_cut_too() -> None:
     parts = [run[start : start + 1024] for start in range(0, len(run), 1024)]
     expected = [(1024 * n + first, 1024 * n + end) for n, part in enumerate(parts) for first, end in OURS.spans(part)]
     assert OURS.spans(run) == expected
+    assert OURS.starts(run) == [start for start, _ in expected]
     assert len(OURS.ids("ab" * 5000)) >= 5
 
 
