@@ -21,7 +21,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import chain, pairwise
 
 from grounded.protocols import SparseVector
@@ -99,7 +98,7 @@ def _pairs(found: list[Term]) -> Iterable[str]:
 
 
 def _vector(found: Iterable[str], weights: Iterable[float]) -> SparseVector:
-    pairs = list(zip(map(_index, found), weights, strict=True))
+    pairs = list(zip(map(_INDICES.__getitem__, found), weights, strict=True))
     merged = dict(pairs)
     if len(merged) < len(pairs):
         # Two terms with one index are treated as one; among 100,000 terms about one in 40,000 is affected.
@@ -110,7 +109,9 @@ def _vector(found: Iterable[str], weights: Iterable[float]) -> SparseVector:
     return SparseVector(indices=indices, values=tuple(map(merged.__getitem__, indices)))
 
 
-@lru_cache(maxsize=_INDICES_KEPT)
 def _index(term: str) -> int:
     """A place for a term: the same in every process and release."""
     return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
+
+
+_INDICES = Words(_index, _INDICES_KEPT)

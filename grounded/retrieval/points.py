@@ -72,9 +72,9 @@ def check_id(value: str) -> str:
     Raises:
         StoreError: It is something else.
     """
-    if isinstance(value, str) and _USUAL_ID.fullmatch(value):
-        return value
     try:
+        if _USUAL_ID.fullmatch(value):
+            return value
         usual = str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError) as error:
         raise StoreError(f"A point's id must be a UUID, not {value!r}.") from error
