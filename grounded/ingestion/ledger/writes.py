@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -45,13 +45,14 @@ def commit(connection: Connection, batch: Batch, now: datetime) -> None:
     """
     changed = [write for write in batch.writes if write.content is not None]
     register(connection, batch.tenant, batch.source, now)
-    _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
+    known = _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
     _rename(connection, batch, now)
-    _supersede(connection, [*(write.document_id for write in changed), *batch.retired], now)
-    ids = _insert_versions(connection, changed, now)
+    again = [write.document_id for write in changed if write.document_id in known]
+    _supersede(connection, [*again, *batch.retired], now)
+    ids = _insert_versions(connection, changed, known, now)
     _insert_occurrences(connection, changed, ids)
     _update_documents(connection, batch, ids, now)
-    _replace_principals(connection, batch.writes)
+    _replace_principals(connection, batch.writes, known)
     _retire(connection, batch, now)
     journal.settle(connection, batch, now)
     if batch.writes or batch.retired or batch.renames:
@@ -75,7 +76,8 @@ def register(connection: Connection, tenant: str, source: str, now: datetime) ->
         connection.execute(either(table).values(**values).on_conflict_do_nothing())
 
 
-def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> None:
+def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> set[str]:
+    """Those that were there; what is new has no version, no principals and nothing to replace."""
     known: set[str] = set()
     for some in slices(list(keys), _ROWS):
         known.update(connection.execute(select(documents.c.id).where(documents.c.id.in_(some))).scalars())
@@ -92,6 +94,7 @@ def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, s
         if document_id not in known
     ]
     _insert(connection, documents, rows)
+    return known
 
 
 def _rename(connection: Connection, batch: Batch, now: datetime) -> None:
@@ -115,10 +118,12 @@ def _supersede(connection: Connection, document_ids: Sequence[str], now: datetim
         )
 
 
-def _insert_versions(connection: Connection, changed: Sequence[Write], now: datetime) -> dict[str, int]:
+def _insert_versions(
+    connection: Connection, changed: Sequence[Write], known: Collection[str], now: datetime
+) -> dict[str, int]:
     """Ids of the versions that become live, by document; one that was there before is used again."""
     contents = {write.document_id: write.content for write in changed if write.content is not None}
-    before = _version_ids(connection, contents)
+    before = _version_ids(connection, {each: content for each, content in contents.items() if each in known})
     new = {document_id: content for document_id, content in contents.items() if document_id not in before}
     rows = [
         {
@@ -132,7 +137,7 @@ def _insert_versions(connection: Connection, changed: Sequence[Write], now: date
         for document_id, content in new.items()
     ]
     _insert(connection, versions, rows)
-    ids = _version_ids(connection, contents) if new else before
+    ids = before | _version_ids(connection, new)
     blocks = (block for document_id, content in new.items() for block in _blocks(ids[document_id], content.text))
     _insert(connection, texts, blocks)
     _revive(connection, list(before.values()), now)
@@ -145,6 +150,8 @@ def _packed(segments: tuple[Segment, ...]) -> bytes:
 
 
 def _version_ids(connection: Connection, contents: Mapping[str, Content]) -> dict[str, int]:
+    if not contents:
+        return {}
     found = connection.execute(
         select(versions.c.document_id, versions.c.version, versions.c.id).where(
             versions.c.document_id.in_(list(contents)),
@@ -244,8 +251,8 @@ def _document(write: Write, now: datetime) -> dict[str, Any]:
     }
 
 
-def _replace_principals(connection: Connection, writes: Sequence[Write]) -> None:
-    for some in slices([write.document_id for write in writes], _ROWS):
+def _replace_principals(connection: Connection, writes: Sequence[Write], known: Collection[str]) -> None:
+    for some in slices([write.document_id for write in writes if write.document_id in known], _ROWS):
         connection.execute(delete(principals).where(principals.c.document_id.in_(some)))
     rows = [
         {"document_id": write.document_id, "principal": principal}
