@@ -30,6 +30,7 @@ from grounded import KnowledgeBase
 from grounded.ingestion.splitting import split
 from grounded.models.embedder import default_embedder
 from grounded.models.entailment import default_network
+from grounded.models.remembering import RememberingEmbedder
 from grounded.protocols import Embedder, Reranker, Scored
 from grounded.questions import as_messages, standalone_question
 from grounded.records import Document
@@ -128,7 +129,7 @@ def fast(
         chunks = split(
             Document(key=key, title=document.title, text=document.text),
             document_id=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
-            token_spans=embedder.token_spans,
+            token_starts=RememberingEmbedder(embedder).token_starts,
             max_tokens=embedder.max_tokens,
         )
         texts += [chunk.embedded_text for chunk in chunks]

@@ -394,6 +394,6 @@ class KnowledgeBase(Keeping, Streamed):
         return split(
             document,
             document_id=document_id,
-            token_spans=self._embedder.token_spans,
+            token_starts=self._embedder.token_starts,
             max_tokens=self._embedder.max_tokens,
         )

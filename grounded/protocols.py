@@ -158,9 +158,10 @@ class Parser(Protocol):
 class Embedder(Protocol):
     """Makes vectors of text. Thread-safe.
 
-    Two more members are used where they are there: ``reads(text) -> bool``, whether it was trained on such text, and
-    ``splitting: str``, what chunks depend on when that is not the model itself: two embedders of one ``splitting`` cut
-    alike, and changing from one to the other splits nothing again.
+    Three more members are used where they are there: ``reads(text) -> bool``, whether it was trained on such text;
+    ``token_starts(text) -> Sequence[int]``, where the tokens of ``token_spans`` start, when that is found faster alone;
+    and ``splitting: str``, what chunks depend on when that is not the model itself: two embedders of one ``splitting``
+    cut alike, and changing from one to the other splits nothing again.
     """
 
     @property

@@ -29,7 +29,11 @@ class Counted:
         self._real, self._kind = default_embedder(threads=1), kind
         self.identity = f"{self._real.identity} {kind}"
         self.dimension, self.max_tokens = self._real.dimension, self._real.max_tokens
-        self.token_spans, self.reads = self._real.token_spans, self._real.reads
+        self.token_spans, self.token_starts, self.reads = (
+            self._real.token_spans,
+            self._real.token_starts,
+            self._real.reads,
+        )
         bases = np.random.default_rng(7).standard_normal((_BASES, self.dimension), dtype=np.float32)
         self._bases = bases / np.linalg.norm(bases, axis=1, keepdims=True)
         self.texts, self.seconds = 0, 0.0

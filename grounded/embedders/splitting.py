@@ -62,6 +62,10 @@ class SplitsLikeOurs:
         """Tokens of the shipped model."""
         return default_embedder().token_spans(text)
 
+    def token_starts(self, text: str) -> Sequence[int]:
+        """Where they start."""
+        return default_embedder().token_starts(text)
+
 
 def unit_vectors(rows: Sequence[Any], *, count: int, dimension: int | None, name: str) -> Vector:
     """What a model returned as vectors of length 1.

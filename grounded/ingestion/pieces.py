@@ -8,9 +8,10 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grounded.ingestion.sections import Section
-from grounded.text.sentences import sentences
+from grounded.text.sentences import sentence_bounds
 
 KEPT, SENTENCE, LINE, PARAGRAPH = -1, 0, 1, 2
 """How good a place for a border is; a higher one is preferred. ``KEPT``: after a colon, so rather not."""
@@ -29,8 +30,8 @@ _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 class Tokens:
     """Where the tokens of a text begin; counts them in any part of it."""
 
-    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self._starts = [start for start, _ in spans]
+    def __init__(self, starts: Sequence[int]) -> None:
+        self._starts = starts
 
     def weigh(self, start: int, end: int) -> int:
         """Tokens that begin in ``[start, end)``, at least one for each 16 code points."""
@@ -53,8 +54,7 @@ class Tokens:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Text that stays together: a sentence, a row, or part of one that is too long.
 
     Attributes:
@@ -102,6 +102,9 @@ def pieces_of(section: Section, text: str, rows: Sequence[tuple[int, int]]) -> l
 def shorten(pieces: Sequence[Piece], text: str, tokens: Tokens, most: int) -> Iterator[Piece]:
     """Cut pieces heavier than ``most`` at tokens, at white space where there is some."""
     for piece in pieces:
+        if tokens.weigh(piece.start, piece.end) <= most:
+            yield piece
+            continue
         border = piece.border
         for start, end in cut(text, tokens, piece.start, piece.end, most):
             yield Piece(start, end, border)
@@ -168,8 +171,8 @@ def _hash(text: str, pieces: Sequence[Piece], after: int) -> int:
 def _atoms(section: Section, text: str, rows: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     position = section.start
     for start, end in [*rows, (section.end, section.end)]:
-        for span in sentences(text[position:start]):
-            yield position + span.start, position + span.end
+        for first, last in sentence_bounds(text[position:start]):
+            yield position + first, position + last
         if start < end:
             yield start, end
         position = end

@@ -32,10 +32,10 @@ _ROW_KINDS = frozenset({"sheet_row", "table_row", "json_pointer", "xml_element"}
 _SPACES = frozenset(" \t\n\r")
 _PATH_SEPARATOR = " › "
 
-TokenSpans = Callable[[str], Sequence[tuple[int, int]]]
+TokenStarts = Callable[[str], Sequence[int]]
 
 
-def split(document: Document, *, document_id: str, token_spans: TokenSpans, max_tokens: int) -> list[Chunk]:
+def split(document: Document, *, document_id: str, token_starts: TokenStarts, max_tokens: int) -> list[Chunk]:
     """Split a document.
 
     Every character but white space and front matter is in exactly one chunk. Chunks are in order and do not
@@ -47,7 +47,7 @@ def split(document: Document, *, document_id: str, token_spans: TokenSpans, max_
     Args:
         document: Canonical text and segments.
         document_id: The document's identity, part of the identity of its chunks.
-        token_spans: The embedder's tokenizer: ``(start, end)`` of every token of a text, in order.
+        token_starts: The embedder's tokenizer: where every token of a text starts, in order.
         max_tokens: The embedder's window; ``embedded_text`` of a chunk never has more tokens.
 
     Returns:
@@ -58,15 +58,15 @@ def split(document: Document, *, document_id: str, token_spans: TokenSpans, max_
     """
     if max_tokens < MIN_WINDOW_TOKENS:
         raise UsageError(f"max_tokens must be {MIN_WINDOW_TOKENS} or more, not {max_tokens}.")
-    tokens = Tokens(token_spans(document.text))
-    headers = _Headers(document.title, token_spans, max_tokens)
+    tokens = Tokens(token_starts(document.text))
+    headers = _Headers(document.title, token_starts, max_tokens)
     locators = _Locators(document.segments)
     rows = _Rows(document.segments)
     seen: Counter[str] = Counter()
     chunks: list[Chunk] = []
     for section in sections_of(document, tokens.weigh, tiny=min(TINY_TOKENS, max_tokens // 4)):
         header, limit = headers.of(section.path)
-        for start, end in _spans(section, document.text, rows.inside(section), tokens, token_spans, limit):
+        for start, end in _spans(section, document.text, rows.inside(section), tokens, token_starts, limit):
             embedded = header + document.text[start:end]
             identity = chunk_id(document_id, embedded, seen[embedded])
             seen[embedded] += 1
@@ -87,17 +87,17 @@ def _spans(
     text: str,
     rows: Sequence[tuple[int, int]],
     tokens: Tokens,
-    token_spans: TokenSpans,
+    token_starts: TokenStarts,
     limit: int,
 ) -> Iterator[tuple[int, int]]:
     high = min(HIGH_TOKENS, limit)
     sizes = Sizes(low=high * LOW_TOKENS // HIGH_TOKENS, high=high, limit=limit)
     pieces = list(shorten(pieces_of(section, text, rows), text, tokens, high))
     for start, end in pack(pieces, text, tokens, sizes):
-        yield from _fitting(text, start, end, token_spans, limit)
+        yield from _fitting(text, start, end, token_starts, limit)
 
 
-def _fitting(text: str, start: int, end: int, token_spans: TokenSpans, limit: int) -> Iterator[tuple[int, int]]:
+def _fitting(text: str, start: int, end: int, token_starts: TokenStarts, limit: int) -> Iterator[tuple[int, int]]:
     """The span, or parts of it when it was cut inside a word, whose halves may have more tokens than it had."""
     # Other white space does not count here: BERT drops control characters such as form feeds and joins words.
     parted = (start == 0 or text[start - 1] in _SPACES) and (end == len(text) or text[end] in _SPACES)
@@ -105,20 +105,20 @@ def _fitting(text: str, start: int, end: int, token_spans: TokenSpans, limit: in
         yield start, end
         return
     piece = text[start:end]
-    spans = token_spans(piece)
-    if len(spans) <= limit:
+    starts = token_starts(piece)
+    if len(starts) <= limit:
         yield start, end
         return
-    most = max(1, len(spans) // 2)
-    for first, last in cut(piece, Tokens(spans), 0, len(piece), min(most, limit)):
-        yield from _fitting(text, start + first, start + last, token_spans, limit)
+    most = max(1, len(starts) // 2)
+    for first, last in cut(piece, Tokens(starts), 0, len(piece), min(most, limit)):
+        yield from _fitting(text, start + first, start + last, token_starts, limit)
 
 
 class _Headers:
     """What goes before the slice in ``embedded_text``, and how many tokens it leaves."""
 
-    def __init__(self, title: str, token_spans: TokenSpans, max_tokens: int) -> None:
-        self._token_spans = token_spans
+    def __init__(self, title: str, token_starts: TokenStarts, max_tokens: int) -> None:
+        self._token_starts = token_starts
         self._max_tokens = max_tokens
         self._title = self._shortened(title, max_tokens // (2 * HEADER_SHARE))
         self._known: dict[tuple[str, ...], tuple[str, int]] = {}
@@ -128,7 +128,7 @@ class _Headers:
         if path not in self._known:
             lines = [line for line in (self._title, self._path_line(path)) if line]
             header = "\n".join(lines) + "\n\n" if lines else ""
-            self._known[path] = header, self._max_tokens - len(self._token_spans(header))
+            self._known[path] = header, self._max_tokens - len(self._token_starts(header))
         return self._known[path]
 
     def _path_line(self, path: tuple[str, ...]) -> str:
@@ -137,14 +137,14 @@ class _Headers:
         if shown and shown[0] == self._title:
             shown = shown[1:]
         budget = self._max_tokens // (2 * HEADER_SHARE)
-        while len(shown) > 1 and len(self._token_spans(_PATH_SEPARATOR.join(shown))) > budget:
+        while len(shown) > 1 and len(self._token_starts(_PATH_SEPARATOR.join(shown))) > budget:
             shown = shown[1:]
         return self._shortened(_PATH_SEPARATOR.join(shown), budget)
 
     def _shortened(self, line: str, budget: int) -> str:
         line = " ".join(line.split())[: 16 * budget]
-        spans = self._token_spans(line)
-        return line if len(spans) <= budget else line[: spans[budget][0]].rstrip()
+        starts = self._token_starts(line)
+        return line if len(starts) <= budget else line[: starts[budget]].rstrip()
 
 
 class _Rows:

@@ -12,6 +12,7 @@ import tiktoken
 
 from grounded.errors import ModelFileError
 from grounded.text.packing import unpack
+from grounded.text.words import Words
 
 _WORD = re.compile(r"\S+")
 _NEWLINE = re.compile(r"[\n\r]")
@@ -45,7 +46,7 @@ class BytePair:
         self._lengths = [len(token) for token in ranks]
         self._newline = ids[ranks[b"\n"]]
         self._pieces = lru_cache(_CACHED_WORDS)(self._split)
-        self._places = lru_cache(_CACHED_WORDS)(self._spans_in)
+        self._starts = Words(self._starts_in, _CACHED_WORDS)
         self._first_ids = lru_cache(_CACHED_WORDS)(self._unspaced)
         self._later_ids = lru_cache(_CACHED_WORDS)(self._spaced)
 
@@ -86,24 +87,30 @@ class BytePair:
         A character whose bytes are several tokens is in the span of the first only: a script that takes so many is
         one the model cannot read, and its text is not to be split the finer for that.
         """
-        found: list[tuple[int, int]] = []
-        places, append = self._places, found.append
-        # Written out, as half of the time that splitting a text takes is spent here.
-        for match in _WORD.finditer(text):
-            word, offset = match.group(), match.start()
-            for part in (word,) if len(word) <= _LONGEST_WORD else _parts(word):
-                for start, end in places(part):
-                    append((offset + start, offset + end))
-                offset += len(part)
+        return [(offset + start, offset + end) for offset, word in _words(text) for start, end in self._spans_in(word)]
+
+    def starts(self, text: str) -> list[int]:
+        """Where every token of ``spans`` starts; splitting a text asks for no more and for that most of its time."""
+        words = text.split()
+        found: list[int] = []
+        reached = 0
+        for word, starts in zip(words, map(self._starts.__getitem__, words), strict=True):
+            # The next place of it is its own: only white space lies before that, and no word has any.
+            offset = text.index(word, reached)
+            reached = offset + len(word)
+            for start in starts:
+                found.append(offset + start)
         return found
 
-    def _spans_in(self, word: str) -> tuple[tuple[int, int], ...]:
-        found, reached = [], 0
+    def _starts_in(self, word: str) -> tuple[int, ...]:
+        return tuple(start for start, _ in self.spans(word))
+
+    def _spans_in(self, word: str) -> Iterator[tuple[int, int]]:
+        reached = 0
         for _, start, end in self._pieces(word):
             if end > reached:
-                found.append((max(start, reached), end))
+                yield max(start, reached), end
                 reached = end
-        return tuple(found)
 
     def _unspaced(self, word: str) -> tuple[int, ...]:
         return tuple(self._ids[rank] for rank in self._core.encode_ordinary(word))
@@ -114,7 +121,7 @@ class BytePair:
     def _split(self, word: str) -> _Pieces:
         ranks = self._core.encode_ordinary(" " + word)
         # The character of every byte; the space before the word counts as its first character's.
-        owner = [0, *(place for place, letter in enumerate(word) for _ in range(_width(letter)))]
+        owner = [0, *(range(len(word)) if word.isascii() else _owners(word))]
         pieces, reached = [], 0
         for rank in ranks:
             first = owner[min(reached, len(owner) - 1)]
@@ -133,6 +140,10 @@ def _words(text: str) -> Iterator[tuple[int, str]]:
 
 def _parts(word: str) -> Iterator[str]:
     return (word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
+
+
+def _owners(word: str) -> Iterator[int]:
+    return (place for place, letter in enumerate(word) for _ in range(_width(letter)))
 
 
 def _width(letter: str) -> int:

@@ -68,6 +68,10 @@ class OnnxEmbedder:
         """``(start, end)`` in code points of every token of ``text``, in order, without special tokens."""
         return byte_pairs_of(self._folder).spans(text)
 
+    def token_starts(self, text: str) -> Sequence[int]:
+        """Where every token of ``token_spans`` starts."""
+        return byte_pairs_of(self._folder).starts(text)
+
     def embed_documents(self, texts: Sequence[str]) -> Vector:
         """Vectors of shape ``(len(texts), 384)``, float32, unit length, in the order given.
 

@@ -21,8 +21,13 @@ class RememberingEmbedder:
         self.embed_documents = embedder.embed_documents
         self.embed_query = lru_cache(QUESTIONS)(embedder.embed_query)
         self.token_spans = embedder.token_spans
+        self.token_starts: Callable[[str], Sequence[int]] = getattr(embedder, "token_starts", self._token_starts)
+        """Where tokens start, found faster by an embedder that is asked for no more."""
         self.splitting = str(getattr(embedder, "splitting", embedder.identity))
         self.reads: Callable[[str], bool] | None = getattr(embedder, "reads", None)
+
+    def _token_starts(self, text: str) -> Sequence[int]:
+        return [start for start, _ in self.token_spans(text)]
 
     def similarity(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         """How alike a question and each text are: cosines in [-1, 1]."""

@@ -27,11 +27,11 @@ class Record(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _ignore_unknown_when_loading(cls, data: Any, info: ValidationInfo) -> Any:
-        loading = bool(info.context and info.context.get(_LOADING))
-        open_ended = cls.model_config.get("extra") == "allow"
-        if loading and not open_ended and isinstance(data, Mapping):
-            return {key: value for key, value in data.items() if key in cls.model_fields}
-        return data
+        if not info.context or not info.context.get(_LOADING) or not isinstance(data, Mapping):
+            return data
+        if cls.model_config.get("extra") == "allow":
+            return data
+        return {key: value for key, value in data.items() if key in cls.model_fields}
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-compatible values, with ``"schema": 1`` first."""

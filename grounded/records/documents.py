@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -33,7 +34,12 @@ def document_id(tenant: str, source: str, key: str) -> str:
 def chunk_id(document: str, embedded_text: str, k: int) -> str:
     """The identity of the ``k``-th chunk of a document with this embedded text: content, never position."""
     digest = hashlib.sha256(embedded_text.encode("utf-8", "surrogatepass")).hexdigest()
-    return str(uuid.uuid5(uuid.UUID(document), f"{digest}:{k}"))
+    return str(uuid.uuid5(_as_uuid(document), f"{digest}:{k}"))
+
+
+@lru_cache(maxsize=16)
+def _as_uuid(document: str) -> uuid.UUID:
+    return uuid.UUID(document)
 
 
 class RawDocument(Record):

@@ -45,8 +45,8 @@ def conclusions(experiment: Experiment) -> list[str]:
     open_ones = [each for each in experiment.comparisons if each.finding == "not_enough_data" and not each.tag]
     if open_ones:
         metrics = list(dict.fromkeys(_title(experiment, each.metric) for each in open_ones))
-        needed = [each.more_needed for each in open_ones if each.more_needed is not None]
-        about = f" The nearest of them: {needed_words(min(needed))}." if needed and min(needed) else ""
+        nearest = needed_words(min((each.more_needed for each in open_ones if each.more_needed), default=None))
+        about = f" The nearest of them: {nearest}." if nearest else ""
         said.append(f"Not enough data to tell: {', '.join(metrics)}.{about}")
     lost = sum(trial.problem is not None for trial in experiment.trials)
     if lost:

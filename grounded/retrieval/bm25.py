@@ -20,12 +20,12 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 
 from grounded.protocols import SparseVector
 from grounded.text.terms import UNSPACED, Term, content_stems, terms
+from grounded.text.words import Words
 
 K1 = 1.2
 """Saturation: how soon a repeated term stops adding."""
@@ -43,26 +43,37 @@ _MAY_HOLD_PAIRS = re.compile(rf"[{UNSPACED}]|['’][^\W\d_]\d")
 """Only then can two terms of one character each touch: ``x's1`` are ``x`` and ``1``."""
 _JOINTS = str.maketrans("‐‑–", "---")
 _INDICES_KEPT = 200_000
+_WORDS_KEPT = 100_000
 
 
 def document_vector(text: str) -> SparseVector:
     """What a text is about: one value per distinct term, 0 < value < ``K1 + 1``."""
     counts = Counter(_lexical_terms(text))
     damping = K1 * (1 - B + B * counts.total() / AVERAGE_TERMS)
-    return _vector({term: count * (K1 + 1) / (count + damping) for term, count in counts.items()})
+    weights = {count: count * (K1 + 1) / (count + damping) for count in set(counts.values())}
+    return _vector(counts, [weights[count] for count in counts.values()])
 
 
 def query_vector(text: str) -> SparseVector:
     """What a question asks for: 1 for every distinct term; empty when it has function words only."""
-    return _vector(dict.fromkeys(_lexical_terms(text), 1.0))
+    found = dict.fromkeys(_lexical_terms(text))
+    return _vector(found, [1.0] * len(found))
 
 
-def _lexical_terms(text: str) -> list[str]:
+def _lexical_terms(text: str) -> Iterator[str]:
+    """What every word gives; no term reaches across white space, and most words come again and again."""
+    return chain.from_iterable(map(_WORDS.__getitem__, text.split()))
+
+
+def _terms_in(text: str) -> tuple[str, ...]:
     """Stems without function words, codes and names in code also whole, unspaced characters also in pairs."""
     if _MAY_HOLD_PAIRS.search(text) is None:
-        return [*content_stems(text), *_codes(text), *_parts(text)]
+        return (*content_stems(text), *_codes(text), *_parts(text))
     found = [term for term in terms(text) if not term.is_stop_word]
-    return [*(term.stem for term in found), *_pairs(found), *_codes(text), *_parts(text)]
+    return (*(term.stem for term in found), *_pairs(found), *_codes(text), *_parts(text))
+
+
+_WORDS = Words(_terms_in, _WORDS_KEPT)
 
 
 def _codes(text: str) -> Iterable[str]:
@@ -86,18 +97,21 @@ def _pairs(found: list[Term]) -> Iterable[str]:
             yield left.text + right.text
 
 
-def _vector(weights: dict[str, float]) -> SparseVector:
-    merged = dict(zip(map(_index, weights), weights.values(), strict=True))
-    if len(merged) < len(weights):
+def _vector(found: Iterable[str], weights: Iterable[float]) -> SparseVector:
+    pairs = list(zip(map(_INDICES.__getitem__, found), weights, strict=True))
+    merged = dict(pairs)
+    if len(merged) < len(pairs):
         # Two terms with one index are treated as one; among 100,000 terms about one in 40,000 is affected.
         merged = {}
-        for term, weight in weights.items():
-            merged[_index(term)] = max(weight, merged.get(_index(term), 0.0))
+        for index, weight in pairs:
+            merged[index] = max(weight, merged.get(index, 0.0))
     indices = tuple(sorted(merged))
     return SparseVector(indices=indices, values=tuple(map(merged.__getitem__, indices)))
 
 
-@lru_cache(maxsize=_INDICES_KEPT)
 def _index(term: str) -> int:
     """A place for a term: the same in every process and release."""
     return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
+
+
+_INDICES = Words(_index, _INDICES_KEPT)

@@ -111,7 +111,8 @@ def configuration(dimension: int) -> Any:
 
 def edge_point(point: Point) -> Any:
     """A checked point as the engine's."""
-    vectors: dict[str, Any] = {DENSE: point.dense}
+    # The binding takes a list twice as fast as an array.
+    vectors: dict[str, Any] = {DENSE: point.dense.tolist()}
     if point.sparse.indices:
         # A point without words must not count among those that could have had a word.
         vectors[SPARSE] = edge_sparse(point.sparse)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from grounded.retrieval.filters import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
     from grounded.protocols import Vector
+
+_USUAL_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 LENGTH_TOLERANCE = 0.01
 """How far a stored vector's length may be from 1; half-precision embedders stay within 0.001."""
@@ -70,12 +73,12 @@ def check_id(value: str) -> str:
         StoreError: It is something else.
     """
     try:
+        if _USUAL_ID.fullmatch(value):
+            return value
         usual = str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError) as error:
         raise StoreError(f"A point's id must be a UUID, not {value!r}.") from error
-    if usual != value:
-        raise StoreError(f"A point's id must be written {usual!r}, not {value!r}.")
-    return value
+    raise StoreError(f"A point's id must be written {usual!r}, not {value!r}.")
 
 
 def check_ids(values: Sequence[str]) -> list[str]:

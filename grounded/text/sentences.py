@@ -30,29 +30,22 @@ def sentences(text: str) -> list[Span]:
         Spans without surrounding white space, ascending, not overlapping; every other character of ``text`` is
         white space or a list, quote or heading marker.
     """
-    found: list[Span] = []
+    return [Span(start=start, end=end) for start, end in sentence_bounds(text)]
+
+
+def sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
+    """``(start, end)`` of every sentence of ``sentences``, for texts of which nobody keeps the spans."""
     for start, end, splittable in _blocks(text):
-        if splittable and end - start > 1:
-            found.extend(_split_block(text, start, end))
-        else:
-            _append_trimmed(found, text, start, end)
-    return found
-
-
-def _split_block(text: str, start: int, end: int) -> list[Span]:
-    block = text[start:end]
-    found: list[Span] = []
-    position = 0
-    for boundary in _boundaries(_SURROGATE.sub("\ufffd", block)):
-        _append_trimmed(found, text, start + position, start + boundary)
-        position = boundary
-    _append_trimmed(found, text, start + position, end)
-    return found
+        position = start
+        for boundary in _boundaries(text[start:end]) if splittable and end - start > 1 else ():
+            yield from _trimmed(text, position, start + boundary)
+            position = start + boundary
+        yield from _trimmed(text, position, end)
 
 
 def _boundaries(block: str) -> Iterator[int]:
     split = _splitter()
-    for piece in split("en", block):
+    for piece in split("en", _SURROGATE.sub("\ufffd", block)):
         yield piece["end_index"]
 
 
@@ -63,13 +56,13 @@ def _splitter() -> Any:
     return get_sentence_boundaries
 
 
-def _append_trimmed(found: list[Span], text: str, start: int, end: int) -> None:
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     if start < end:
-        found.append(Span(start=start, end=end))
+        yield start, end
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:

@@ -76,9 +76,9 @@ def _fold(word: str) -> tuple[str, str]:
 def _stem(word: str) -> str:
     # A stemmer keeps the word it works on in itself: two threads at one would give each other wrong stems.
     if not hasattr(_OF_THREAD, "stemmer"):
-        import snowballstemmer
+        import Stemmer
 
-        _OF_THREAD.stemmer = snowballstemmer.stemmer("english")
+        _OF_THREAD.stemmer = Stemmer.Stemmer("english", 0)
     return str(_OF_THREAD.stemmer.stemWord(word))
 
 

@@ -14,7 +14,7 @@ from grounded.ingestion.splitting import split
 from grounded.models.embedder import default_embedder
 from grounded.records import Chunk, Document, Locator, Segment, Span, document_id, locate
 
-TOKEN_SPANS = default_embedder().token_spans
+TOKEN_SPANS, TOKEN_STARTS = default_embedder().token_spans, default_embedder().token_starts
 WINDOW = default_embedder().max_tokens
 Place = tuple[int, int, str, Mapping[str, Any]]
 IDENTITY = document_id("default", "files", "a.txt")
@@ -29,7 +29,7 @@ def chunks_of(
 ) -> list[Chunk]:
     made = [Segment(span=Span(start=a, end=b), locator=Locator(kind=kind, **fields)) for a, b, kind, fields in segments]
     document = Document(key="a.txt", text=text, segments=tuple(made), title=title)
-    chunks = split(document, document_id=IDENTITY, token_spans=TOKEN_SPANS, max_tokens=window)
+    chunks = split(document, document_id=IDENTITY, token_starts=TOKEN_STARTS, max_tokens=window)
     check(document, chunks, window)
     return chunks
 
@@ -254,7 +254,7 @@ def test_an_insertion_at_the_top_keeps_later_chunks(form: str) -> None:
 
 def plain(text: str) -> list[Chunk]:
     document = Document(key="a.txt", text=text)
-    return split(document, document_id=IDENTITY, token_spans=TOKEN_SPANS, max_tokens=WINDOW)
+    return split(document, document_id=IDENTITY, token_starts=TOKEN_STARTS, max_tokens=WINDOW)
 
 
 def test_locators_are_those_of_the_segments() -> None:
@@ -279,7 +279,7 @@ def test_many_rows_take_linear_time() -> None:
     )
     document = Document(key="a.csv", text=line * 20_000, segments=segments)
     started = time.process_time()
-    chunks = split(document, document_id=IDENTITY, token_spans=TOKEN_SPANS, max_tokens=WINDOW)
+    chunks = split(document, document_id=IDENTITY, token_starts=TOKEN_STARTS, max_tokens=WINDOW)
     assert len(chunks) > 1_500
     assert time.process_time() - started < 20, "seconds for 1.1 MB; quadratic work would take minutes"
 

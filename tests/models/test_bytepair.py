@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +73,14 @@ def test_a_cut_at_white_space_changes_no_span(left: str, blank: str, right: str)
     assert OURS.spans(left + blank + right) == [*OURS.spans(left), *moved]
 
 
+@given(st.text("aab'é漢 \n\x1c\u3000", max_size=60))
+def test_every_word_has_its_spans_where_it_stands(text: str) -> None:
+    words = re.finditer(r"\S+", text)
+    expected = [(word.start() + first, word.start() + end) for word in words for first, end in OURS.spans(word.group())]
+    assert OURS.spans(text) == expected
+    assert OURS.starts(text) == [start for start, _ in expected]
+
+
 def test_scripts_it_cannot_read_are_not_split_finer() -> None:
     assert len(OURS.ids("การรับประกัน")) > len("การรับประกัน") >= len(OURS.spans("การรับประกัน"))
 
@@ -82,7 +91,12 @@ def test_indentation_takes_no_room() -> None:
 
 def test_a_limit_cuts_and_a_long_run_is_cut_too() -> None:
     assert OURS.ids("one two three four", 2) == OURS.ids("one two")
-    assert len(OURS.spans("ab" * 5000)) >= 5
+    run = "abc漢" * 1000
+    parts = [run[start : start + 1024] for start in range(0, len(run), 1024)]
+    expected = [(1024 * n + first, 1024 * n + end) for n, part in enumerate(parts) for first, end in OURS.spans(part)]
+    assert OURS.spans(run) == expected
+    assert OURS.starts(run) == [start for start, _ in expected]
+    assert len(OURS.ids("ab" * 5000)) >= 5
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

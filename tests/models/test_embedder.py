@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from grounded.errors import ConfigurationError, ModelFileError, UsageError
 from grounded.models import runtime
 from grounded.models.embedder import FOLDER, OnnxEmbedder, default_embedder
+from grounded.models.remembering import RememberingEmbedder
 from grounded.protocols import Embedder
 
 EMBEDDER = default_embedder(threads=2)
@@ -174,6 +175,7 @@ import grounded, grounded.models
 heavy = {"numpy", "onnxruntime"}
 assert not heavy & set(sys.modules), "import grounded is heavy"
 from grounded.models.embedder import default_embedder
+from grounded.models.remembering import RememberingEmbedder
 embedder = default_embedder()
 embedder.identity, embedder.dimension, embedder.max_tokens
 assert not heavy & set(sys.modules), "the embedder is loaded before first use"
@@ -184,3 +186,16 @@ assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == [], "onnxruntime left files in the home directory"
+
+
+def test_an_embedder_that_knows_spans_only_is_asked_for_those() -> None:
+    class Other:
+        identity, dimension, max_tokens = "other", EMBEDDER.dimension, EMBEDDER.max_tokens
+        embed_documents, embed_query = EMBEDDER.embed_documents, EMBEDDER.embed_query
+
+        def token_spans(self, text: str) -> list[tuple[int, int]]:
+            return [(2 * n, 2 * n + 1) for n in range(len(text) // 2)]
+
+    text = "Kettles unplugged"
+    assert RememberingEmbedder(Other()).token_starts(text) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert RememberingEmbedder(EMBEDDER).token_starts(text) == [start for start, _ in EMBEDDER.token_spans(text)]

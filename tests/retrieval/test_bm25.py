@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounded.retrieval.bm25 import K1, _lexical_terms, _pairs, document_vector, query_vector
+from grounded.retrieval.bm25 import K1, _lexical_terms, _pairs, _terms_in, document_vector, query_vector
 from grounded.retrieval.points import check_sparse
 from grounded.text.terms import terms
 
@@ -103,5 +103,21 @@ def test_names_in_code_are_found_by_their_parts(question: str, name: str) -> Non
 @given(st.text(alphabet="aé1²_ \n'’sſ.-漢かก", max_size=12))
 def test_terms_that_cannot_be_pairs_are_found_without_looking_for_pairs(text: str) -> None:
     found = [term for term in terms(text) if not term.is_stop_word]
-    assert _lexical_terms(text)[: len(found)] == [term.stem for term in found]
-    assert set(_pairs(found)) <= set(_lexical_terms(text))
+    assert list(_terms_in(text))[: len(found)] == [term.stem for term in found]
+    assert set(_pairs(found)) <= set(_terms_in(text))
+
+
+_WORDS_AND_SPACES = (
+    st.text(alphabet="aBC1²_ \t\n\x1c\x85\xa0\u2028\u3000'’sſ.,-‑/:漢かก\ud800", max_size=40) | st.text()
+)
+
+
+@given(_WORDS_AND_SPACES)
+def test_the_terms_of_a_text_are_those_of_its_words(text: str) -> None:
+    assert sorted(_lexical_terms(text)) == sorted(_terms_in(text))
+
+
+def test_a_word_of_any_length_gives_the_same_every_time() -> None:
+    for word in ("getAddressInfo", "漢" * 500, "get" + "AddressInfo" * 50):
+        assert document_vector(word) == document_vector(word)
+        assert sorted(_lexical_terms(word)) == sorted(_terms_in(word))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounded.text.normalise import normalise
-from grounded.text.terms import _fold, content_stems, terms
+from grounded.text.terms import _fold, _stem, content_stems, terms
 
 
 def test_terms_are_folded_and_stemmed() -> None:
@@ -20,6 +20,24 @@ def test_terms_are_folded_and_stemmed() -> None:
         "300",
     ]
     assert [term.stem for term in found][1:3] == ["kettl", "warranti"]
+
+
+_STEMS = """
+    generously:generous skies:sky dying:die gently:gentl exceeding:exceed internal:internal evening:evening
+    communism:communism organization:organiz rationality:ration hopefulness:hope sensibilities:sensibl
+    apologised:apologis geologists:geolog conditional:condit triplicate:triplic electrical:electr
+    probate:probat cease:ceas controlling:control falling:fall feed:feed agreed:agre luxuriating:luxuri
+    happily:happili cries:cri tie:tie gas:gas caresses:caress kiwis:kiwi abilities:abil analogously:analog
+    fluently:fluentli adjustable:adjust replacement:replac adoption:adopt revival:reviv bowdlerize:bowdler
+    rolled:roll knackeries:knackeri warranties:warranti repository:repositori university:universiti news:news
+    inning:inning herring:herring
+"""
+
+
+def test_stems_are_those_that_knowledge_bases_hold() -> None:
+    """Stored vectors depend on them: as ``snowballstemmer`` 3.1.1 makes them, which earlier releases used."""
+    expected = [pair.split(":")[1] for pair in _STEMS.split()]
+    assert [_stem(pair.split(":")[0]) for pair in _STEMS.split()] == expected
 
 
 def test_function_words_are_left_out_of_content() -> None:

@@ -49,11 +49,12 @@ def commit(connection: Connection, batch: Batch, now: datetime) -> None:
     register(connection, batch.tenant, batch.source, now)
     known = _insert_documents(connection, batch, {write.document_id: write.key for write in batch.writes}, now)
     _rename(connection, batch, now)
-    _supersede(connection, [*(write.document_id for write in changed), *batch.retired], now)
+    again = [write.document_id for write in changed if write.document_id in known]
+    _supersede(connection, [*again, *batch.retired], now)
     ids = _insert_versions(connection, changed, known, now)
     _insert_occurrences(connection, changed, ids)
     _update_documents(connection, batch, ids, now)
-    _replace_principals(connection, batch.writes)
+    _replace_principals(connection, batch.writes, known)
     _retire(connection, batch, now)
     journal.settle(connection, batch, now)
     if batch.writes or batch.retired or batch.renames:
@@ -78,7 +79,7 @@ def register(connection: Connection, tenant: str, source: str, now: datetime) ->
 
 
 def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> set[str]:
-    """The documents that were there before; the others are now."""
+    """Those that were there; what is new has no version, no principals and nothing to replace."""
     known: set[str] = set()
     for some in slices(list(keys), _ROWS):
         known.update(connection.execute(select(documents.c.id).where(documents.c.id.in_(some))).scalars())
@@ -255,8 +256,8 @@ def _document(write: Write, now: datetime) -> dict[str, Any]:
     }
 
 
-def _replace_principals(connection: Connection, writes: Sequence[Write]) -> None:
-    for some in slices([write.document_id for write in writes], _ROWS):
+def _replace_principals(connection: Connection, writes: Sequence[Write], known: Collection[str]) -> None:
+    for some in slices([write.document_id for write in writes if write.document_id in known], _ROWS):
         connection.execute(delete(principals).where(principals.c.document_id.in_(some)))
     rows = [
         {"document_id": write.document_id, "principal": principal}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePath
 
 from grounded.errors import EncryptedDocumentError, ParseError, UnsupportedFormatError
@@ -106,6 +107,7 @@ def sniff(content: bytes, name: str = "") -> Sniffed:
     return Sniffed(made, decoded.text, (*warnings, *_name_warning(made, name)))
 
 
+@lru_cache(maxsize=16)
 def extension_format(name: str) -> str:
     """The format that a name promises; empty when it promises none of ours."""
     return EXTENSIONS.get(PurePath(name).suffix.lower().lstrip("."), "")
