@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from grounded.protocols import Point, VectorStore
@@ -70,6 +70,8 @@ def stores(qdrant_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @given(condition=conditions)
+@example(condition=Between(key="year", below=2023.5))
+@example(condition=Between(key="year", at_least=2020.5, below=2020.75))
 @settings(max_examples=150)
 def test_every_condition_selects_the_same_points_everywhere(stores: Stores, condition: Condition) -> None:
     allowed = {point.id for point in POINTS if holds(condition, point.payload)}
