@@ -70,6 +70,7 @@ def messages(seed: int) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("system", ["redis", "nats"])
 def test_killed_while_following(system: str, nats_server: Nats, valkey_server: Valkey, tmp_path: Path) -> None:
     sent, there = messages(seed=7)
