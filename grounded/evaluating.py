@@ -93,7 +93,7 @@ def evaluate(
     asked = _judge(judge, repeats)
     chosen = tuple(_with_judge(metric, asked) for metric in as_metrics(metrics))
     started, clock = datetime.now(UTC), time.monotonic()
-    ref = questions.ref
+    ref, judging = questions.ref, _judging_once(verifier)
     with Cache(Path(cache) if cache is not None else None) as kept:
         today = kept.remembered(f"day of {ref.hash}", date.today().isoformat())
         running = Running(
@@ -102,8 +102,8 @@ def evaluate(
             metrics=chosen,
             judge=asked,
             cache=kept,
-            verifier=_judging_once(verifier),
-            verifier_ref=verifier_ref(verifier),
+            verifier=judging,
+            verifier_ref=verifier_ref(judging),
             base=_knowledge_base_ref(knowledge_base),
             nonce=nonce or ref.hash[:16],
             day=reference_date or date.fromisoformat(today),
@@ -136,9 +136,9 @@ def evaluate(
 aevaluate = twin(evaluate)
 
 
-def _judging_once(verifier: EntailmentModel | str | None) -> EntailmentModel:
-    """The verifier, which reads what several variants say in the same words once."""
-    return Remembering(Verifier(verifier).model)
+def _judging_once(verifier: Verifier | EntailmentModel | str | None) -> Verifier | EntailmentModel:
+    """The verifier, which reads what several variants say in the same words once; one with settings stays as it is."""
+    return verifier if isinstance(verifier, Verifier) else Remembering(Verifier(verifier).model)
 
 
 def evaluate_plan(

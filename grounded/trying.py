@@ -40,6 +40,7 @@ from grounded.records import (
 if TYPE_CHECKING:
     from grounded.pipeline import KnowledgeBase
     from grounded.protocols import EntailmentModel
+    from grounded.verification import Verifier
 
 ATTEMPTS = 3
 FAILURES_IN_A_ROW = 5
@@ -119,7 +120,7 @@ class Running:
     metrics: Sequence[Metric]
     judge: Judge | None
     cache: Cache
-    verifier: EntailmentModel | str | None
+    verifier: Verifier | EntailmentModel
     verifier_ref: VerifierRef
     base: KnowledgeBaseRef | None
     nonce: str

@@ -124,11 +124,12 @@ class _Translator:
     def _between(self, wanted: Between) -> Any:
         low = -math.inf if wanted.at_least is None else wanted.at_least
         high = math.inf if wanted.below is None else wanted.below
-        if self._kinds[wanted.key] == "integer":
+        kind = self._kinds[wanted.key]
+        if kind == "integer":
             # A server cuts the fraction off: below 2023.5 would leave 2023 out.
             low, high = (float(math.ceil(bound)) if math.isfinite(bound) else bound for bound in (low, high))
         # Also false for "not a number", which neither library can write.
-        if self._kinds[wanted.key] not in {"integer", "float"} or not low < high:
+        if kind not in {"integer", "float"} or not low < high:
             return self._never()
         path = self._path(wanted.key)
         if (low, high) == (-math.inf, math.inf):

@@ -63,7 +63,8 @@ class TrainedModel:
         Raises:
             ModelFileError: A model file is missing or corrupted.
         """
-        pieces = [[(context, piece) for piece in self._network.pieces(claim)] for context, claim in pairs]
+        cut = {claim: self._network.pieces(claim) for claim in {claim for _, claim in pairs}}
+        pieces = [[(context, piece) for piece in cut[claim]] for context, claim in pairs]
         read = iter(self._network.read([pair for own in pieces for pair in own]))
         answers = [bool(_ANSWERS.search(claim)) for _, claim in pairs]
         return [

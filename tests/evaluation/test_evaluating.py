@@ -13,6 +13,7 @@ from grounded.evaluation.metrics import metric
 from grounded.evaluation.plans import Plan
 from grounded.evaluation.running import Pace, Progress
 from grounded.records import DataSet, Experiment, Gate, Manifest, Row
+from grounded.verification import Thresholds, Verifier
 from tests.evaluation.generators import Scripted, always
 
 SOURCE = "The warranty on kettles lasts 24 months. Express delivery costs 9 euros."
@@ -306,3 +307,19 @@ def test_plans_and_gates_are_read_strictly(tmp_path: Path) -> None:
     plan.write_text("[limits]\ngroundedness = 'high'\n", "utf-8")
     with pytest.raises(ConfigurationError):
         GateRules.read(plan)
+
+
+def test_a_verifier_with_settings_of_its_own_keeps_them() -> None:
+    rows = (Row(id="q", question="How long is the warranty?", contexts=(SOURCE,), answer=RIGHT),)
+    strict = Verifier("containment", thresholds=Thresholds(support=0.7))
+    made = evaluate(
+        DataSet(name="given", rows=rows),
+        [{"name": "given", "given": True}],
+        metrics=METRICS,
+        verifier=strict,  # type: ignore[arg-type]
+    )
+    assert made.verifier == strict.ref
+    answer = made.answer_of(made.trials[0])
+    assert answer is not None
+    assert answer.report is not None
+    assert answer.report.verifier == strict.ref

@@ -139,7 +139,7 @@ def _insert_versions(
         for document_id, content in new.items()
     )
     ids = dict(before)
-    while portion := list(islice(rows, _ROWS)):
+    for portion in _portions(rows):
         made = connection.execute(insert(versions).returning(versions.c.document_id, versions.c.id), portion)
         ids.update((row.document_id, row.id) for row in made)
     blocks = (block for document_id, content in new.items() for block in _blocks(ids[document_id], content.text))
@@ -283,7 +283,12 @@ def _retire(connection: Connection, batch: Batch, now: datetime) -> None:
 
 
 def _insert(connection: Connection, table: Any, rows: Iterable[dict[str, Any]]) -> None:
+    for portion in _portions(rows):
+        connection.execute(insert(table), portion)
+
+
+def _portions(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Rows in bounded portions: a document of any length needs no second copy of its rows in memory."""
     waiting = iter(rows)
     while portion := list(islice(waiting, _ROWS)):
-        connection.execute(insert(table), portion)
+        yield portion
