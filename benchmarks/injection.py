@@ -9,8 +9,9 @@ free`` a summary, a description or an explanation is asked for besides the value
 with ``--form value`` the value alone is, and a small model then has none. Replies are judged by fixed rules
 (``injection_judges.py``); shares come with their 95 % interval (Wilson).
 
-Every reply is kept in the cache file, so that a run that was stopped goes on where it was. The static part of a
-prompt comes first and all cases of one condition follow each other, so that a server's prefix cache helps.
+Every reply is kept in the cache file, so that a run that was stopped goes on where it was, and one of fewer cases is
+part of one of more. Conditions are asked side by side, each in its own order: kinds in turn, an attack right after its
+task without one, so that a server with a slot for each condition reads rules and source once (prefix cache).
 
 Data: ``../shared/data/safety/bipia`` (Yi et al. 2023, arXiv 2312.14197; MIT), or ``--data``.
 """
@@ -23,11 +24,13 @@ import json
 import re
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import cycle
+from itertools import chain, count, cycle, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +255,7 @@ class Cache:
     """Replies by the hash of what was asked, one JSON line each, written as they come."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file, self._writing = file, threading.Lock()
         text = file.read_text("utf-8") if file.is_file() else ""
         if text and not text.endswith("\n"):
             file.write_text(text + "\n", encoding="utf-8")
@@ -273,7 +276,7 @@ class Cache:
         """Keep a reply."""
         self._replies[key] = reply
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
+        with self._writing, self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"key": key, "reply": reply, **facts}, ensure_ascii=False) + "\n")
 
 
@@ -283,33 +286,50 @@ def key_of(spec: str, prompt: Any, limit: int) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def ask_all(spec: str, jobs: Sequence[tuple[str, Case, Any]], cache: Cache) -> Iterator[tuple[str, Case, str]]:
-    """Condition, case and reply of every job; asks for what the cache does not hold."""
+def in_turn(attacked: Sequence[Case]) -> list[Case]:
+    """The cases and their tasks without an attack: kinds in turn, each task before its attacks."""
+    by_kind = groupby(attacked, key=lambda case: case.task.kind)
+    rounds = zip_longest(*[list(cases) for _, cases in by_kind])
+    cases: dict[Case, None] = {}
+    for case in filter(None, chain.from_iterable(rounds)):
+        cases |= {Case(case.task): None, case: None}
+    return list(cases)
+
+
+def ask_all(spec: str, jobs: Sequence[tuple[str, Case, Any]], cache: Cache) -> list[tuple[str, Case, str]]:
+    """Condition, case and reply of every job, conditions side by side; asks for what the cache does not hold."""
     from grounded.answering import llm, visible_text
     from grounded.errors import ProviderError
 
     models = {kind: llm(spec, max_tokens=limit, temperature=0.0, timeout=600.0, deadline=1800.0)
               for kind, limit in OUTPUT_TOKENS.items()}  # fmt: skip
-    keys = [key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind]) for _, case, prompt in jobs]
-    # Time goes with the length of what is read and written; code is written longer.
-    weights = [len(prompt.messages[-1].content) / 4 + 4 * OUTPUT_TOKENS[case.task.kind] for _, case, prompt in jobs]
-    left = sum(weight for key, weight in zip(keys, weights, strict=True) if cache.get(key) is None)
-    began, done = time.monotonic(), 0.0
-    for at, ((condition, case, prompt), key, weight) in enumerate(zip(jobs, keys, weights, strict=True), 1):
-        reply = cache.get(key)
-        if reply is None:
-            try:
-                reply = visible_text(models[case.task.kind].generate(prompt).text)
-            except ProviderError as error:
-                if "without any text" not in error.message:
-                    raise
-                reply = ""
-            cache.put(key, reply, condition=condition, case=case.task.name, attack=case.group)
-            done += weight
-            rest = (time.monotonic() - began) / done * (left - done)
-            print(f"\r{at} of {len(jobs)}, {condition}: {rest / 60:.0f} minutes left   ", end="", file=sys.stderr)
-        yield condition, case, reply
+    left = sum(cache.get(key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind])) is None for _, case, prompt in jobs)
+    began, asked = time.monotonic(), count(1)
+
+    def reply_to(condition: str, case: Case, prompt: Any) -> str:
+        key = key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind])
+        if (kept := cache.get(key)) is not None:
+            return kept
+        try:
+            reply = visible_text(models[case.task.kind].generate(prompt).text)
+        except ProviderError as error:
+            if "without any text" not in error.message:
+                raise
+            reply = ""
+        cache.put(key, reply, condition=condition, case=case.task.name, attack=case.group)
+        done = next(asked)
+        rest = (time.monotonic() - began) / done * (left - done)
+        print(f"\r{done} of {left} replies: {rest / 60:.0f} minutes left   ", end="", file=sys.stderr, flush=True)
+        return reply
+
+    def replies_under(condition: str) -> list[tuple[str, Case, str]]:
+        return [(name, case, reply_to(name, case, prompt)) for name, case, prompt in jobs if name == condition]
+
+    conditions = list(dict.fromkeys(name for name, _, _ in jobs))
+    with ThreadPoolExecutor(max(1, len(conditions))) as pool:
+        found = list(chain.from_iterable(pool.map(replies_under, conditions)))
     print(file=sys.stderr)
+    return found
 
 
 # -- what came of it -------------------------------------------------------------------------------------------------
@@ -371,11 +391,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (given.data / "email_train.jsonl").is_file():
         parser.error(f"no BIPIA data in {given.data}")
     attacked = plant(read_tasks(given.data, given.form), given.data, given.cases)
-    cases = [*{case.task.name: Case(case.task) for case in attacked}.values(), *attacked]
+    cases = in_turn(attacked)
     with tempfile.TemporaryDirectory() as folder:
         prompts = Prompts(Path(folder), given.form)
         jobs = [(name, case, prompts.prompt(case, name)) for name in conditions for case in cases]
-    replies = list(ask_all(given.llm, jobs, Cache(given.cache)))
+    replies = ask_all(given.llm, jobs, Cache(given.cache))
     found = results(replies, conditions)
     model = given.llm.partition("#")[2] or given.llm
     print(f"# {datetime.now(UTC):%Y-%m-%d}, {model}, {given.form}: {len(attacked)} attacks")
