@@ -31,8 +31,8 @@ from grounded.ingestion.splitting import split
 from grounded.models.embedder import default_embedder
 from grounded.models.entailment import default_network
 from grounded.models.remembering import RememberingEmbedder
+from grounded.pipeline.questions import as_messages, standalone_question
 from grounded.protocols import Embedder, Reranker, Scored
-from grounded.questions import as_messages, standalone_question
 from grounded.records import Document
 from grounded.rerankers import reranker
 from grounded.retrieval.bm25 import document_vector, query_vector

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from grounded.connecting import connector
+from grounded.pipeline.connecting import connector
 from grounded.records import IngestReport
 from tests.ingestion.support import Base, split
 

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     from grounded.asynchronous import arebuild as arebuild
     from grounded.asynchronous import arestore as arestore
     from grounded.asynchronous import averify as averify
-    from grounded.attaching import attach as attach
-    from grounded.backups import backup as backup
-    from grounded.connecting import connector as connector
     from grounded.errors import GroundedError as GroundedError
-    from grounded.evaluating import aevaluate as aevaluate
-    from grounded.evaluating import evaluate as evaluate
-    from grounded.moving import move as move
-    from grounded.pipeline import KnowledgeBase as KnowledgeBase
+    from grounded.experiments.evaluating import aevaluate as aevaluate
+    from grounded.experiments.evaluating import evaluate as evaluate
+    from grounded.pipeline.attaching import attach as attach
+    from grounded.pipeline.backups import backup as backup
+    from grounded.pipeline.connecting import connector as connector
+    from grounded.pipeline.knowledge_base import KnowledgeBase as KnowledgeBase
+    from grounded.pipeline.moving import move as move
+    from grounded.pipeline.rebuilding import rebuild as rebuild
+    from grounded.pipeline.repairing import rewriter as rewriter
+    from grounded.pipeline.restoring import restore as restore
+    from grounded.pipeline.watching import watch as watch
     from grounded.prompting import build_prompt as build_prompt
-    from grounded.rebuilding import rebuild as rebuild
     from grounded.records import Answer as Answer
     from grounded.records import Citation as Citation
     from grounded.records import Claim as Claim
@@ -42,31 +45,28 @@ if TYPE_CHECKING:
     from grounded.records import Query as Query
     from grounded.records import Report as Report
     from grounded.records import Span as Span
-    from grounded.repairing import rewriter as rewriter
-    from grounded.restoring import restore as restore
     from grounded.verification import cite as cite
     from grounded.verification import verify as verify
     from grounded.verification import verify_stream as verify_stream
-    from grounded.watching import watch as watch
 
 _HOMES = {
-    "KnowledgeBase": "grounded.pipeline",
-    "attach": "grounded.attaching",
-    "backup": "grounded.backups",
-    "move": "grounded.moving",
-    "rebuild": "grounded.rebuilding",
-    "restore": "grounded.restoring",
+    "KnowledgeBase": "grounded.pipeline.knowledge_base",
+    "attach": "grounded.pipeline.attaching",
+    "backup": "grounded.pipeline.backups",
+    "move": "grounded.pipeline.moving",
+    "rebuild": "grounded.pipeline.rebuilding",
+    "restore": "grounded.pipeline.restoring",
     **dict.fromkeys(
         ("aattach", "abackup", "abuild_prompt", "acite", "amove", "arebuild", "arestore", "averify"),
         "grounded.asynchronous",
     ),
     "build_prompt": "grounded.prompting",
-    "connector": "grounded.connecting",
-    "watch": "grounded.watching",
-    "evaluate": "grounded.evaluating",
-    "aevaluate": "grounded.evaluating",
+    "connector": "grounded.pipeline.connecting",
+    "watch": "grounded.pipeline.watching",
+    "evaluate": "grounded.experiments.evaluating",
+    "aevaluate": "grounded.experiments.evaluating",
     "llm": "grounded.answering",
-    "rewriter": "grounded.repairing",
+    "rewriter": "grounded.pipeline.repairing",
     "cite": "grounded.verification",
     "verify": "grounded.verification",
     "verify_stream": "grounded.verification",

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from grounded.attaching import attach
-from grounded.backups import backup
-from grounded.moving import move
+from grounded.pipeline.attaching import attach
+from grounded.pipeline.backups import backup
+from grounded.pipeline.moving import move
+from grounded.pipeline.rebuilding import rebuild
+from grounded.pipeline.restoring import restore
 from grounded.prompting import build_prompt
-from grounded.rebuilding import rebuild
-from grounded.restoring import restore
 from grounded.twins import twin
 from grounded.verification import cite, verify
 

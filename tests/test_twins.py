@@ -16,8 +16,8 @@ import pytest
 
 import grounded
 from grounded import KnowledgeBase
-from grounded.attaching import Attached
 from grounded.errors import GroundedError
+from grounded.pipeline.attaching import Attached
 from grounded.records import Record
 from grounded.twins import twin
 from tests.ingestion.support import HashEmbedder

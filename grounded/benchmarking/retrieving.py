@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from grounded.benchmarking.beir import RetrievalSet
-    from grounded.pipeline import KnowledgeBase
+    from grounded.pipeline.knowledge_base import KnowledgeBase
     from grounded.protocols import Embedder
 
 PASSAGES_PER_DOCUMENT = 4
@@ -82,7 +82,7 @@ def try_retriever(
         progress: Told how many are done, of how many, and the step: ``documents`` or ``queries``.
     """
     from grounded.models.embedder import default_embedder
-    from grounded.pipeline import KnowledgeBase
+    from grounded.pipeline.knowledge_base import KnowledgeBase
 
     model = embedder or default_embedder()
     queries = list(data.queries.items())

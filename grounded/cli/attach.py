@@ -40,7 +40,7 @@ def attach(
     """
     from rich.text import Text
 
-    from grounded.attaching import attach as attach_collection
+    from grounded.pipeline.attaching import attach as attach_collection
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json)

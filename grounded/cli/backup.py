@@ -37,7 +37,7 @@ def backup(
     It holds every text and who may see it, so keep it as safe as the originals. While another process holds the
     embedded store the vectors are left out, and restoring makes them again; --wait waits for that process.
     """
-    from grounded.backups import backup as write
+    from grounded.pipeline.backups import backup as write
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
@@ -62,7 +62,7 @@ def restore(
     Every byte is compared with the hashes in the backup first: a damaged one is refused, and nothing that is there
     already is written over.
     """
-    from grounded.restoring import restore as make
+    from grounded.pipeline.restoring import restore as make
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json)

@@ -41,7 +41,7 @@ def make(
     """
     from grounded.evaluation.datasets import write_dataset
     from grounded.evaluation.making import KINDS
-    from grounded.making import make_from
+    from grounded.experiments.making import make_from
 
     output = output_of(context, kb, json)
     kinds = cast(Any, tuple(kind)) if kind else KINDS

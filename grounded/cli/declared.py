@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from grounded.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from grounded.connecting import Declared
+    from grounded.pipeline.connecting import Declared
+    from grounded.pipeline.watching import Watched
     from grounded.protocols import Connector
     from grounded.settings import ProjectSettings, SourceSettings
-    from grounded.watching import Watched
 
 
 def watched(settings: ProjectSettings, names: Sequence[str]) -> list[Watched]:
@@ -21,8 +21,8 @@ def watched(settings: ProjectSettings, names: Sequence[str]) -> list[Watched]:
     Raises:
         UsageError: There is none, or no source of that name.
     """
-    from grounded.connecting import connector
-    from grounded.watching import Watched
+    from grounded.pipeline.connecting import connector
+    from grounded.pipeline.watching import Watched
 
     if not names and not settings.sources:
         raise UsageError(
@@ -55,7 +55,7 @@ def read_again(
         SourceError: A path or URI is not there or cannot be read.
     """
     from grounded.cli.ingest import found
-    from grounded.connecting import Declared
+    from grounded.pipeline.connecting import Declared
 
     ours = [name for name in names if name in settings.sources]
     if not names and every:
@@ -66,8 +66,8 @@ def read_again(
 
 
 def _watched(name: str, source: SourceSettings, tenant: str) -> Watched:
-    from grounded.connecting import connector
-    from grounded.watching import EVERY_SECONDS, Polled, Watched
+    from grounded.pipeline.connecting import connector
+    from grounded.pipeline.watching import EVERY_SECONDS, Polled, Watched
 
     uri = f"watch://{source.uri}" if source.is_path and source.live else source.uri
     made: Any = connector(uri, **source.options)

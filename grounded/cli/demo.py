@@ -48,7 +48,7 @@ def demo(
 def _story(output: Output, keep: Path | None) -> None:
     from grounded.demo import LAYOUT, QUESTIONS, UNANSWERABLE, VERSIONS, catch_report, handbook, scanned
     from grounded.ingestion.parsers import ocr
-    from grounded.pipeline import KnowledgeBase
+    from grounded.pipeline.knowledge_base import KnowledgeBase
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="grounded-demo-") as folder:

@@ -160,7 +160,7 @@ def _servers() -> list[Finding]:
 
 
 def _knowledge_base(output: Output) -> list[Finding]:
-    from grounded.pipeline import KnowledgeBase
+    from grounded.pipeline.knowledge_base import KnowledgeBase
 
     if not Path(output.kb).expanduser().exists():
         return [Finding("note", "knowledge base", f"none at {output.kb} yet.", "Make one with: grounded ingest PATH")]

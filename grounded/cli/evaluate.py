@@ -84,8 +84,8 @@ def _run(plan: Plan, side: Console, wait: float) -> Experiment:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from grounded.evaluating import evaluate_plan
     from grounded.evaluation.running import Progress
+    from grounded.experiments.evaluating import evaluate_plan
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=side, transient=True, disable=not side.is_terminal) as bar:

@@ -16,7 +16,7 @@ from grounded.records import Experiment, Report
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from grounded.feedback import Agreement
+    from grounded.experiments.feedback import Agreement
 
 feedback = typer.Typer(help="From production and from people back into the evaluation.")
 
@@ -43,7 +43,7 @@ def rows(
     before they are kept. Look the rows over before you use them: add reference answers and tags.
     """
     from grounded.evaluation.datasets import write_dataset
-    from grounded.feedback import rows_from
+    from grounded.experiments.feedback import rows_from
 
     output = output_of(context, kb, json)
     with output.open_knowledge_base() as base:
@@ -74,7 +74,7 @@ def label(
     reason. Verdicts and figures stay as they are.
     """
     from grounded.evaluation.gates import read_experiment
-    from grounded.feedback import agreement, labelled, read_labels
+    from grounded.experiments.feedback import agreement, labelled, read_labels
 
     output = output_of(context, None, json)
     loaded = read_experiment(experiment)
@@ -96,7 +96,7 @@ def agree(
     json: JsonOption = False,
 ) -> None:
     """How far the verifier agrees with your reviewers: Cohen's kappa with its interval, and the four cells."""
-    from grounded.feedback import agreement
+    from grounded.experiments.feedback import agreement
 
     output = output_of(context, None, json)
     experiments, reports = _read(files)

@@ -108,7 +108,7 @@ def found(sources: list[str], options: dict[str, str | list[str]]) -> list[Conne
         UsageError: No plug-in reads such a source, or it has no such option.
         SourceError: A source is not there or cannot be read.
     """
-    from grounded.connecting import connector
+    from grounded.pipeline.connecting import connector
 
     connectors = [connector(source, **options) for source in sources]
     for each in connectors:

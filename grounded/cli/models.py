@@ -14,7 +14,7 @@ from grounded.cli.app import JsonOption, KbOption, output_of
 from grounded.errors import UsageError
 
 if TYPE_CHECKING:
-    from grounded.checking import Checked
+    from grounded.experiments.checking import Checked
     from grounded.models.catalogue import Listed, Price, Task
     from grounded.prompting.cases import Case
 
@@ -114,7 +114,7 @@ def check(
     knowledge base. Exit code 0, or 4 when a model could not be asked or a claim not checked.
     """
     from grounded.answering import llm
-    from grounded.checking import check_model
+    from grounded.experiments.checking import check_model
     from grounded.prompting import load_template
 
     output = output_of(context, kb, json)
@@ -138,7 +138,7 @@ def check(
 
 
 def _cases(data: Path | None, name: str, template: Any, rows: int, output: Any) -> Sequence[Case]:
-    from grounded.checking import cases_from
+    from grounded.experiments.checking import cases_from
     from grounded.prompting.cases import read_cases
 
     if data is None:

@@ -33,7 +33,7 @@ def move(
     Counts and samples are compared before the knowledge base is switched; until then it uses the old store, which is
     only read and stays behind. Ctrl-C stops at the next portion, and the same command goes on from there.
     """
-    from grounded.moving import move as move_vectors
+    from grounded.pipeline.moving import move as move_vectors
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)

@@ -72,8 +72,8 @@ class Output:
             create: Make it when it is not there, with the embedding model of ``grounded.toml`` unless one is named.
             embedder: Names the embedding model; without it, one that exists uses its own.
         """
-        from grounded.attaching import ATTACHED_FILE, Attached
-        from grounded.pipeline import KnowledgeBase
+        from grounded.pipeline.attaching import ATTACHED_FILE, Attached
+        from grounded.pipeline.knowledge_base import KnowledgeBase
 
         if (Path(self.kb).expanduser() / ATTACHED_FILE).exists():
             if create:

@@ -33,7 +33,7 @@ def rebuild(
     A process that has the knowledge base open goes on meanwhile; it must close it before the switch (--wait). Ctrl-C
     or a kill stops it, and the same command goes on from there.
     """
-    from grounded.rebuilding import rebuild as rebuild_index
+    from grounded.pipeline.rebuilding import rebuild as rebuild_index
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)

@@ -32,8 +32,8 @@ def show(
     Write a page without scripts that needs nothing else. What cannot be opened any more is shown with its stored words
     and the reason.
     """
+    from grounded.pipeline.showing import show_evidence, show_quote
     from grounded.render.citation import citations_html
-    from grounded.showing import show_evidence, show_quote
 
     del verbose  # its callback has set the level
     output = output_of(context)

@@ -35,7 +35,7 @@ def status(
     Reads the ledger alone, also while another process holds the knowledge base. With --check the store is counted
     too, nothing is repaired, and the exit code is 5 when the two disagree.
     """
-    from grounded.pipeline import KnowledgeBase
+    from grounded.pipeline.knowledge_base import KnowledgeBase
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)
@@ -58,7 +58,7 @@ def _lag(source: SourceStatus) -> str:
 
 def _points(folder: Path, wait: float) -> int:
     """How many points the store holds; opened without the repair that comes with opening a knowledge base."""
-    from grounded.opening import open_store
+    from grounded.pipeline.opening import open_store
     from grounded.settings import KnowledgeBaseSettings
 
     settings = KnowledgeBaseSettings.read(folder)

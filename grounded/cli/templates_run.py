@@ -18,9 +18,9 @@ from grounded.records import SCHEMA
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from grounded.experiments.scoring import Scored
     from grounded.prompting import Template
     from grounded.prompting.cards import ScoreCard
-    from grounded.scoring import Scored
 
 
 def run_cases(
@@ -124,7 +124,7 @@ def _run(
     side: Console,
 ) -> tuple[list[Scored], ScoreCard | None]:
     from grounded.answering import llm
-    from grounded.scoring import card_of, run_cases, verifier_ref
+    from grounded.experiments.scoring import card_of, run_cases, verifier_ref
 
     if spec is None:
         return run_cases(template, cases), None

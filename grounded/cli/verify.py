@@ -94,7 +94,7 @@ def verify(
 def _rewriter(llm: str | None, question: str | None) -> Rewrite | None:
     if llm is None:
         return None
-    from grounded.repairing import rewriter
+    from grounded.pipeline.repairing import rewriter
 
     return rewriter(llm, question=question or "")
 

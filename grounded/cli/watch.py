@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from grounded.cli.output import Output
-    from grounded.watching import SourceState, Watch, Watched
+    from grounded.pipeline.watching import SourceState, Watch, Watched
 
 REFRESH_SECONDS = 0.5
 FAILURES_SHOWN = 5
@@ -48,7 +48,7 @@ def watch(
     Ctrl-C or SIGTERM stops after what is at hand is stored; the next run goes on from there. With --json every change
     of a source's state is a line of JSON. Exit code 5 when anything was skipped or a source could not be read.
     """
-    from grounded.watching import Watch
+    from grounded.pipeline.watching import Watch
 
     del verbose  # its callback has set the level
     output = output_of(context, kb, json, wait)

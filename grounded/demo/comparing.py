@@ -6,9 +6,9 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
-from grounded.evaluating import evaluate
 from grounded.evaluation.datasets import read_dataset
 from grounded.evaluation.recordings import Recorded
+from grounded.experiments.evaluating import evaluate
 from grounded.protocols import EntailmentModel, Generator
 from grounded.records import Experiment
 

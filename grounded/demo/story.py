@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from grounded.pipeline import KnowledgeBase
+from grounded.pipeline.knowledge_base import KnowledgeBase
 from grounded.records import Report
 
 

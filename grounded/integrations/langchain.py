@@ -10,7 +10,7 @@ from typing import Any
 
 from grounded.errors import MissingExtraError, UsageError
 from grounded.integrations.passages import metadata_of, sources_from
-from grounded.pipeline import KnowledgeBase
+from grounded.pipeline.knowledge_base import KnowledgeBase
 from grounded.verification import verify
 
 try:

@@ -14,7 +14,7 @@ from typing import Any
 
 from grounded.errors import MissingExtraError, UsageError
 from grounded.integrations.passages import KEY, metadata_of, sources_from
-from grounded.pipeline import KnowledgeBase
+from grounded.pipeline.knowledge_base import KnowledgeBase
 from grounded.prompting.spotlight import neutralise
 from grounded.records import Report, out_of_force
 from grounded.verification import passages_from, verify

@@ -79,9 +79,9 @@ def _examined(
     max_missing: float,
     variant: Mapping[str, Any],
 ) -> tuple[Any, str]:
-    from grounded.evaluating import evaluate
     from grounded.evaluation.gates import GateRules, gate, read_experiment
-    from grounded.pipeline import KnowledgeBase
+    from grounded.experiments.evaluating import evaluate
+    from grounded.pipeline.knowledge_base import KnowledgeBase
 
     options: dict[str, Any] = {"metrics": metrics if metrics is not None else list(limits), "cache": cache}
     asked = [{"name": "tested", **variant}]

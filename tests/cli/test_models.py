@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from grounded.checking import ATTACKS, cases_from
 from grounded.cli import exits
 from grounded.cli.app import _register_commands, app
 from grounded.errors import UnknownNameError, UsageError
+from grounded.experiments.checking import ATTACKS, cases_from
 from grounded.models.catalogue import Price, card_text, catalogue, find, price_of
 from grounded.records import Row, Usage
 from tests.answering.loopback import Handler, delta, events, serving

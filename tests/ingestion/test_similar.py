@@ -68,7 +68,7 @@ def test_a_share_is_a_share(kb: KnowledgeBase, share: float) -> None:
 
 
 def test_what_was_retired_is_not_named(tmp_path: Path) -> None:
-    from grounded.connecting import connector
+    from grounded.pipeline.connecting import connector
 
     with KnowledgeBase.open(tmp_path / "kb", create=True, embedder=HashEmbedder()) as kb:
         letter = text(random.Random(1))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grounded.errors import ProviderUnavailableError, UsageError, VerificationError
-from grounded.judging import llm_judge
+from grounded.experiments.judging import llm_judge
 from grounded.records import Generation, GeneratorRef, Prompt
 from grounded.verification import verify
 from grounded.verifiers import LLMJudge

@@ -14,7 +14,7 @@ from grounded import llm
 from grounded.demo.comparing import NONCE, QUESTIONS_FILE, VARIANTS
 from grounded.evaluation.datasets import read_dataset
 from grounded.evaluation.recordings import Recorder
-from grounded.given import answered_from_texts
+from grounded.pipeline.given import answered_from_texts
 
 ANSWER_TOKENS = 80
 WINDOW = 4096

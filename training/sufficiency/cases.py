@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grounded.pipeline.questions import standalone_question
 from grounded.protocols import Embedder
-from grounded.questions import standalone_question
 from grounded.records import Message, Passage
 from grounded.text.terms import content_stems
 

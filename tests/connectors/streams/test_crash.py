@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from grounded.ingestion.ledger import Ledger
-from grounded.opening import LEDGER_FILE
-from grounded.pipeline import KnowledgeBase
+from grounded.pipeline.knowledge_base import KnowledgeBase
+from grounded.pipeline.opening import LEDGER_FILE
 from grounded.records import Viewer
 from grounded_connectors.streams.nats import NatsConnector
 from grounded_connectors.streams.redis import RedisConnector
@@ -34,8 +34,8 @@ own before it takes them, and the kill comes at one of these."""
 
 CHILD = """
 import sys
-from grounded.pipeline import KnowledgeBase
-from grounded.watching import watch
+from grounded.pipeline.knowledge_base import KnowledgeBase
+from grounded.pipeline.watching import watch
 from tests.connectors.streams.test_crash import KINDS, OPTIONS
 from tests.ingestion.support import HashEmbedder
 kind, url, folder = sys.argv[1:]

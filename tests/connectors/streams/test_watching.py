@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from grounded.errors import ConfigurationError, UsageError
-from grounded.pipeline import KnowledgeBase
+from grounded.pipeline.knowledge_base import KnowledgeBase
+from grounded.pipeline.watching import Polled, SourceState, Watch, Watched, watch
 from grounded.protocols import Point
 from grounded.records import Change, Checkpoint, Upsert
 from grounded.retrieval.edge import EdgeStore
 from grounded.settings import ProjectSettings
-from grounded.watching import Polled, SourceState, Watch, Watched, watch
 from grounded_connectors.files import FilesConnector
 from grounded_connectors.memory import MemoryConnector
 from grounded_connectors.streams import reading
