@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
 from calibration_maps import isotonic
-from sets import read
-from verification import claim_of
+from verification import claim_of, sampled
 
 from grounded.benchmarking.verifying import try_claim
 from grounded.render.calibration import plot_svg
@@ -51,15 +50,14 @@ class Scored:
 
 def scored(root: Path, name: str, count: int, verifier: Verifier, kept: Path | None) -> Scored:
     """The claims of a set with their scores, from the file where it has them."""
-    rows = [row for row in read(root, name) if row.part != "train"]
-    random.Random(5).shuffle(rows)
+    rows = sampled(root, name, count)
     ref = f"{verifier.ref.name} {verifier.ref.version}"
     known = {}
     if kept is not None and kept.is_file():
         lines = map(json.loads, kept.read_text("utf-8").splitlines())
         known = {(line["set"], line["row"]): (line["score"], line["said"]) for line in lines if line["by"] == ref}
     found = []
-    for number, row in enumerate(rows[:count]):
+    for number, row in enumerate(rows):
         if (name, number) not in known:
             tried = try_claim(claim_of(row), verifier)
             known[name, number] = tried.score, tried.said
@@ -70,8 +68,8 @@ def scored(root: Path, name: str, count: int, verifier: Verifier, kept: Path | N
         found.append(known[name, number])
     return Scored(
         score=np.array([score for score, _ in found]),
-        label=np.array([float(row.is_supported) for row in rows[:count]]),
-        group=tuple(row.group for row in rows[:count]),
+        label=np.array([float(row.is_supported) for row in rows]),
+        group=tuple(row.group for row in rows),
         said=np.array([said for _, said in found]),
     )
 

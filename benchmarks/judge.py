@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import random
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
-from sets import Example, read
+from sets import Example, shuffled_board
 from verification import claim_of
 
 from grounded import llm
@@ -71,9 +70,7 @@ def rows_of(root: Path, per_set: int) -> list[Example]:
     """Rows of each set, half of them supported."""
     found: list[Example] = []
     for name in SETS:
-        rows = [row for row in read(root, name) if row.part != "train"]
-        rows = [row for row in rows if sum(map(len, row.passages)) <= LONGEST]
-        random.Random(11).shuffle(rows)
+        rows = [row for row in shuffled_board(root, name, seed=11) if sum(map(len, row.passages)) <= LONGEST]
         for is_supported in (True, False):
             found += [row for row in rows if row.is_supported == is_supported][: per_set // 2]
     return found

@@ -10,14 +10,13 @@ ones, which is a mistake, beside wrong ones, which is the purpose.
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
-from sets import Example, read
+from sets import Example, shuffled_board
 
 from grounded.records import Claim
 from grounded.verification import Verifier
@@ -34,13 +33,6 @@ WHO = {
 }
 """Who decided, by what the reason of a claim says; what says none of it is another rule."""
 OTHER = "rule: something else"
-
-
-def rows_of(root: Path, name: str, seed: int) -> list[Example]:
-    """The rows of a set that nobody trained on, in a random order."""
-    rows = [row for row in read(root, name) if row.part != "train"]
-    random.Random(seed).shuffle(rows)
-    return rows
 
 
 def checked(verifier: Verifier, row: Example) -> list[Claim]:
@@ -62,7 +54,7 @@ def count(root: Path, verifier: Verifier, seed: int, most: int) -> str:
     """A table of who kept how many right and wrong claims from being supported."""
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for name in SETS:
-        for row in rows_of(root, name, seed)[:most]:
+        for row in shuffled_board(root, name, seed)[:most]:
             claims = checked(verifier, row)
             counts[row.is_supported][who(claims) if claims else OTHER] += 1
     lines = ["| who | right claims | wrong claims |", "|---|---|---|"]
@@ -77,7 +69,7 @@ def show(root: Path, verifier: Verifier, seed: int, most: int) -> None:
     number = 0
     for name in SETS:
         found = 0
-        for row in rows_of(root, name, seed):
+        for row in shuffled_board(root, name, seed):
             claims = checked(verifier, row)
             if not claims or all(claim.is_supported for claim in claims) == row.is_supported:
                 continue

@@ -17,7 +17,6 @@ import contextlib
 import importlib.util
 import io
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,19 +28,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
 import calibration
 import verification
-from sets import Example, read
 
 from grounded.verification import Thresholds, Verifier
 from grounded.verification.remembering import Remembering
 
 THRESHOLDS = (0.3, 0.5, 0.7, 0.9)
-
-
-def sampled(root: Path, name: str, count: int) -> list[Example]:
-    """Rows of a set in the order of ``verification.py``."""
-    rows = [row for row in read(root, name) if row.part != "train"]
-    random.Random(5).shuffle(rows)
-    return rows[:count]
 
 
 def scores(options: argparse.Namespace, verifier: Verifier) -> str:
@@ -53,7 +44,8 @@ def scores(options: argparse.Namespace, verifier: Verifier) -> str:
     ]
     found = []
     for name, kind in verification.SETS.items():
-        each = verification.measure(name, sampled(options.root, name, options.claims), verifier, floors=True)
+        rows = verification.sampled(options.root, name, options.claims)
+        each = verification.measure(name, rows, verifier, floors=True)
         found.append(each)
         precision, gold = each["precision_of_supported"], each.get("evidence_touches_gold")
         lines.append(
@@ -80,7 +72,7 @@ def thresholds(options: argparse.Namespace, verifier: Verifier) -> str:
         "|---|---|---|---|---|---|",
     ]
     model = Remembering(verifier.model, most=10**6)
-    rows = {name: sampled(options.root, name, options.claims) for name in verification.SETS}
+    rows = {name: verification.sampled(options.root, name, options.claims) for name in verification.SETS}
     for least in THRESHOLDS:
         strict = Verifier(model, thresholds=Thresholds(support=least))
         found = [verification.measure(name, own, strict, floors=False) for name, own in rows.items()]

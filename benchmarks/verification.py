@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training" / "verifier"))
-from sets import Example, read
+from sets import Example, shuffled_board
 
 from grounded.benchmarking import LabelledClaim, area, balanced, best_threshold, interval
 from grounded.benchmarking.verifying import overlap, similarity, try_claim
@@ -43,6 +43,11 @@ SETS = {
     "climate_fever": "unseen source",
 }
 SPLITS = 10
+
+
+def sampled(root: Path, name: str, count: int) -> list[Example]:
+    """The rows of a set that every figure of the scoreboard is taken on."""
+    return shuffled_board(root, name, seed=5)[:count]
 
 
 def claim_of(example: Example) -> LabelledClaim:
@@ -130,9 +135,8 @@ def main() -> None:
     verifier = Verifier(options.verifier)
     results = []
     for name in options.sets:
-        rows = [example for example in read(options.root, name) if example.part != "train"]
-        random.Random(5).shuffle(rows)
-        results.append(measure(name, rows[: options.per_set], verifier, floors=not options.no_floors))
+        rows = sampled(options.root, name, options.per_set)
+        results.append(measure(name, rows, verifier, floors=not options.no_floors))
         if not options.json:
             print(_line(results[-1]), flush=True)
     if options.json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -268,6 +269,13 @@ def read(root: Path, *names: str) -> list[Example]:
                 seen.add(key)
                 found.append(example)
     return found
+
+
+def shuffled_board(root: Path, name: str, seed: int) -> list[Example]:
+    """The rows of a set that nobody trains on, in a random order that the seed fixes."""
+    rows = [row for row in read(root, name) if row.part != "train"]
+    random.Random(seed).shuffle(rows)
+    return rows
 
 
 def reserved(example: Example) -> bool:
