@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import edits
+import minimal_edits as edits
 from labelled import ROOT, lines
 
 sys.path.append(str(Path(__file__).parents[1] / "training" / "verifier"))
