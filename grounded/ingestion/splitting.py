@@ -14,7 +14,7 @@ from grounded.ingestion.pieces import Sizes, Tokens, cut, pack, pieces_of, short
 from grounded.ingestion.sections import TINY_TOKENS, Section, sections_of
 from grounded.records import Chunk, Document, Locator, Segment, Span, chunk_id, locate
 
-SPLITTER_VERSION = "1"
+SPLITTER_VERSION = "2"
 """Changes whenever the same document may be split differently; a knowledge base then splits anew."""
 
 HIGH_TOKENS = 220

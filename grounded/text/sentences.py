@@ -16,6 +16,11 @@ _TABLE_LINE = re.compile(r"[ \t]*\|")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _ROW = re.compile(r"[^\n:;]{1,60}: \S")
 _TERMINATED = re.compile(r"[.!?…。！？:;][\"'”’»)\]]*(?:\s*\[[^\[\]\n]{1,12}\])*\s*$")
+_MISSED = re.compile(
+    r"(?:(?<=/[a-z])|(?<=[\s\d][a-uw-z]))\.\s+(?=(?:A|An|And|As|At|But|By|For|He|If|In|It|Its|No|On|Our|She|So|The|Then|There"
+    r"|These|They|This|Those|To|We|When|While|With|You|Your)\s)"
+)
+"""Ends that the splitter takes for abbreviations: "30 m/s. The", "is x. Then"; not "Roe v. The State"."""
 _TITLE_WIDTH = 45
 """A line shorter than this that ends without punctuation is a title or a label, not a wrapped line."""
 
@@ -45,8 +50,12 @@ def sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
 
 def _boundaries(block: str) -> Iterator[int]:
     split = _splitter()
+    position = 0
     for piece in split("en", _SURROGATE.sub("\ufffd", block)):
-        yield piece["end_index"]
+        end = piece["end_index"]
+        yield from (match.end() for match in _MISSED.finditer(block, position, end))
+        yield end
+        position = end
 
 
 @cache

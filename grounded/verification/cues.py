@@ -9,7 +9,7 @@ _NEGATION = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|nowhere|neither|nor|without|cannot|hardly|scarcely|barely|\w+n't|cant"
     r"|wont|dont"
     r"|doesnt|isnt|lacks?|lacked|lacking|fails? to|failed to|refus(?:e|es|ed) to|den(?:y|ies|ied)|false|untrue"
-    r"|incorrect|myth)\b",
+    r"|incorrect|myth|non-?\w+[ai]ble)\b",
     re.IGNORECASE,
 )
 _NO_NEGATION = re.compile(

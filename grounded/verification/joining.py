@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from grounded.records import ClaimPart, worst_verdict
 from grounded.verification.aggregation import Finding
 
+_SHOWN = 60
+"""Characters of a part that its reason quotes."""
+
 
 def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:
     """The sentence's verdict is the worst of its parts, unless it is decided as a whole."""
@@ -16,7 +19,7 @@ def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart])
     if whole.verdict == "contradicted" and worst != "contradicted":
         return whole
     deciding = next(part for part in parts if part.verdict == worst)
-    reasons = [f"{part.verdict}: {part.reason}" for part in shown]
+    reasons = [f"{_quoted(part.text)}: {part.reason}" for part in shown if part.verdict != "supported"]
     return Finding(
         verdict=worst,
         reason=deciding.reason if worst == "supported" else "; ".join(dict.fromkeys(reasons)),
@@ -26,3 +29,7 @@ def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart])
         evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
         supporting=frozenset().union(*(part.supporting for part in parts)),
     )
+
+
+def _quoted(text: str) -> str:
+    return f"“{text if len(text) <= _SHOWN else text[: _SHOWN - 1].rstrip() + '…'}”"

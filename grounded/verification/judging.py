@@ -12,10 +12,11 @@ from grounded.records import Passage
 from grounded.text.terms import content_stems
 from grounded.verification.aggregation import Finding, Thresholds, aggregate, defect, failed
 from grounded.verification.agreement import withhold, without_weaker
-from grounded.verification.analysis import analyse
+from grounded.verification.analysis import Analysis, analyse
 from grounded.verification.containment import ContainmentModel
 from grounded.verification.objections import Objection, decides, objection_of
 from grounded.verification.resolution import Scored
+from grounded.verification.reversals import reversal
 from grounded.verification.windows import Ranking, Window, WindowIndex
 
 CONTEXTS_SHARE = 3
@@ -147,10 +148,12 @@ class Judge:
         return aggregate(judged, passages=self._passages, outdated=self._outdated, thresholds=self._thresholds)
 
     def _withheld(self, case: _Case, judgements: Sequence[Judgement]) -> list[Judgement]:
-        """No model may support a value that no window of the claim says in any form."""
+        """No model may support a value that no window says in any form, nor what one says the other way round."""
+        claim = analyse(case.question.scored.own)
         texts = [window.text(self._passages) for window in case.contexts]
         titles = {self._passages[number].title for window in case.contexts for number, _, _ in window.stretches}
-        return withhold(judgements, analyse(case.question.scored.own), [analyse(text) for text in (*texts, *titles)])
+        kept = withhold(judgements, claim, [analyse(text) for text in (*texts, *titles)])
+        return [_not_turned(judgement, claim, text) for judgement, text in zip(kept, texts, strict=True)]
 
     def _ruled(self, question: Question) -> list[tuple[Window, Judgement]]:
         """What is decided without a model: plain containment, and values that cannot both be right."""
@@ -228,6 +231,14 @@ def _without_denied(
         firmest = max(within, key=lambda found: found.yields_to, default=None)
         kept.append((window, _less(judgement, firmest)))
     return kept
+
+
+def _not_turned(judgement: Judgement, claim: Analysis, text: str) -> Judgement:
+    """Without support by a stretch that says most of the claim's words the other way round."""
+    if judgement.support < max(0.5, judgement.contradiction):
+        return judgement
+    against = reversal(claim, text)
+    return _less(judgement, against) if against else judgement
 
 
 def _less(judgement: Judgement, against: Objection | None) -> Judgement:

@@ -14,6 +14,7 @@ from grounded.text.sentences import sentences
 from grounded.verification.analysis import Analysis, analyse, stems_of
 from grounded.verification.features import NAMES, covered, features
 from grounded.verification.phrases import is_title
+from grounded.verification.wording import as_written
 
 ENOUGH = 0.8
 """Share of what a whole context covers of a claim that one of its sentences must cover to be shown alone."""
@@ -29,7 +30,8 @@ NETWORK_NAMES = ("network", "worst_word", "mean_word")
 class TrainedModel:
     """An ``EntailmentModel`` trained by this project; its numbers are probabilities. Thread-safe.
 
-    A claim longer than the network reads is judged in pieces, and is supported only as far as every one of them is.
+    A claim longer than the network reads is judged in pieces, and is supported only as far as every one of them is. Its
+    values are read as the source writes them.
 
     Support is a logistic function of the network's logits and of :mod:`grounded.verification.features`, at most a
     fixed step above what the network alone says; its weights stand in the model's ``build.json``, fitted by
@@ -64,15 +66,15 @@ class TrainedModel:
             ModelFileError: A model file is missing or corrupted.
         """
         cut = {claim: self._network.pieces(claim) for claim in {claim for _, claim in pairs}}
-        pieces = [[(context, piece) for piece in cut[claim]] for context, claim in pairs]
-        read = iter(self._network.read([pair for own in pieces for pair in own]))
+        pieces = [[(context, piece, as_written(piece, context)) for piece in cut[claim]] for context, claim in pairs]
+        logits = iter(self._network.read([(context, read) for own in pieces for context, _, read in own]))
         answers = [bool(_ANSWERS.search(claim)) for _, claim in pairs]
         return [
-            _together([self._judgement(*pair, next(read), is_answer=is_answer) for pair in own])
+            _together([self._judgement(*piece, next(logits), is_answer=is_answer) for piece in own])
             for own, is_answer in zip(pieces, answers, strict=True)
         ]
 
-    def _judgement(self, context: str, claim: str, logits: Logits, *, is_answer: bool) -> Judgement:
+    def _judgement(self, context: str, claim: str, read: str, logits: Logits, *, is_answer: bool) -> Judgement:
         measured = dict(
             zip((*NETWORK_NAMES, *NAMES), (*network_features(logits), *features(claim, context)), strict=True)
         )
@@ -89,7 +91,7 @@ class TrainedModel:
             contradiction,
             1.0 - support - contradiction,
             span=deciding(context, claim, against=contradiction > support),
-            reason=_reason(claim, logits, support, contradiction),
+            reason=_reason(claim, _doubtful(read, logits), support, contradiction),
         )
 
 
@@ -140,16 +142,16 @@ def _share(claim: Analysis, text: str, words_alone: bool) -> float:
     return covered(claim, text)
 
 
-def _reason(claim: str, logits: Logits, support: float, contradiction: float) -> str:
+def _reason(claim: str, doubtful: Sequence[str], support: float, contradiction: float) -> str:
     if support >= 0.5:
         return "the source says so in other words"
-    doubtful = _doubtful(claim, logits)
-    tail = f": {doubtful}" if doubtful else ""
+    shown = ", ".join(repr(words) for words in doubtful if words in claim)
+    tail = f": {shown}" if shown else ""
     return f"the source speaks against it{tail}" if contradiction >= 0.5 else f"the source does not say all of it{tail}"
 
 
-def _doubtful(claim: str, logits: Logits) -> str:
-    """The words of the claim that the network finds unsupported, whole and in order, at most a few."""
+def _doubtful(claim: str, logits: Logits) -> list[str]:
+    """The words of a claim that the network finds unsupported, whole and in order, at most a few."""
     spans: list[tuple[int, int]] = []
     for start, end, logit in logits.words:
         if logit < 0.0:
@@ -162,7 +164,7 @@ def _doubtful(claim: str, logits: Logits) -> str:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((start, end))
-    return ", ".join(repr(claim[start:end]) for start, end in spans[:3])
+    return [claim[start:end] for start, end in spans[:3]]
 
 
 def _sigmoid(number: float) -> float:

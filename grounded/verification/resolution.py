@@ -15,7 +15,8 @@ from grounded.verification.phrases import before_verb, has_verb
 
 _OPENING = re.compile(
     r"^\s*(?:(?:yes|no|sure|well|certainly|in summary|in short|in conclusion|to summari[sz]e|overall|therefore|thus"
-    r"|hence|however"
+    r"|hence|however|nevertheless|nonetheless|despite (?:this|that)|that said|importantly|notably"
+    r"|interestingly|of course|in other words"
     r"|(?:first|second|third)(?:ly)?|lastly"
     r"|additionally|furthermore|moreover|finally|also|in addition|specifically|for example|for instance"
     r"|i found that|note that"
@@ -25,6 +26,7 @@ _OPENING = re.compile(
     r"(?:provided |given |available |supplied |retrieved )?(?:sources?|passages?|documents?|documentation|context"
     r"|texts?"
     r"|information|excerpts?|materials?|evidence|data)(?: provided| given| above| available)?)\s*,\s*"
+    r"|(?:un)?fortunately,?\s+"
     r"|(?:the )?(?:provided |given )?(?:sources?|passages?|documents?|context|texts?) (?:says?|states?"
     r"|mentions?) that\s+)",
     re.IGNORECASE,

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,18 @@ def test_spans_are_trimmed_ordered_and_leave_out_only_markers(text: str) -> None
         assert re.fullmatch(r"[\s>\-*+•◦▪‣–#().\da-zA-Z]*", text[position : span.start])
         position = span.end
     assert re.fullmatch(r"[\s>\-*+•◦▪‣–#().\da-zA-Z]*", text[position:])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It runs at 2.5 Gbit/s. To reset it, press.", ["It runs at 2.5 Gbit/s.", "To reset it, press."]),
+        ("The value is x. Then we go on.", ["The value is x.", "Then we go on."]),
+        ("See Roe v. The State.", ["See Roe v. The State."]),
+        ("Ask J. Smith about it.", ["Ask J. Smith about it."]),
+    ],
+)
+def test_a_letter_at_the_end_is_no_abbreviation_where_a_sentence_begins_behind_it(
+    text: str, expected: list[str]
+) -> None:
+    assert split(text) == expected
