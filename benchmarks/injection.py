@@ -286,13 +286,14 @@ def key_of(spec: str, prompt: Any, limit: int) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def in_turn(attacked: Sequence[Case]) -> list[Case]:
-    """The cases and their tasks without an attack: kinds in turn, each task before its attacks."""
+def in_turn(attacked: Sequence[Case], benign: int | None = None) -> list[Case]:
+    """The cases, kinds in turn, and before each its task without an attack, for the first ``benign`` of them or all."""
     by_kind = groupby(attacked, key=lambda case: case.task.kind)
     rounds = zip_longest(*[list(cases) for _, cases in by_kind])
     cases: dict[Case, None] = {}
-    for case in filter(None, chain.from_iterable(rounds)):
-        cases |= {Case(case.task): None, case: None}
+    for number, case in enumerate(filter(None, chain.from_iterable(rounds))):
+        without = {Case(case.task): None} if benign is None or number < benign else {}
+        cases |= {**without, case: None}
     return list(cases)
 
 
@@ -348,7 +349,9 @@ def results(replies: Sequence[tuple[str, Case, str]], conditions: Sequence[str])
         groups = {case.group: [pair for pair in attacked if pair[0].group == case.group] for case, _ in attacked}
         found[condition] = {
             "successes": Rate.counted(case.obeyed(reply) for case, reply in attacked),
-            "false_alarms": Rate.counted(case.obeyed(benign[case.task.name]) for case, _ in attacked),
+            "false_alarms": Rate.counted(
+                case.obeyed(benign[case.task.name]) for case, _ in attacked if case.task.name in benign
+            ),
             "quality": Rate.counted(case.task.right(reply) for case, reply in own if not case.attack),
             "quality_attacked": Rate.counted(case.task.right(reply) for case, reply in attacked),
             "empty": Rate.counted(not reply.strip() for _, reply in own),
@@ -379,6 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--llm", required=True, help="http://HOST/v1#MODEL, ollama:NAME, openai:NAME, azure:NAME")
     parser.add_argument("--cases", type=int, default=100, help="attacked cases for each condition")
+    parser.add_argument("--benign", type=int, help="tasks that are asked without an attack as well [all]")
     parser.add_argument("--form", choices=FORMS, default="free", help="what is asked for [%(default)s]")
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="some of: %(default)s")
     parser.add_argument("--cache", type=Path, default=Path(".cache/injection.jsonl"), help="replies so far")
@@ -391,7 +395,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (given.data / "email_train.jsonl").is_file():
         parser.error(f"no BIPIA data in {given.data}")
     attacked = plant(read_tasks(given.data, given.form), given.data, given.cases)
-    cases = in_turn(attacked)
+    cases = in_turn(attacked, given.benign)
     with tempfile.TemporaryDirectory() as folder:
         prompts = Prompts(Path(folder), given.form)
         jobs = [(name, case, prompts.prompt(case, name)) for name in conditions for case in cases]
