@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,9 @@ def test_a_run_measures_and_resumes(injection: Any, tmp_path: Path, capsys: pyte
         arguments += ["--llm", f"{server.url}/v1#parrot", "--out", str(tmp_path / "out.json")]
         injection.main(arguments)
         assert len(server.asked) == 3 * 6
-        # The system part is the same in every request of a condition, and the conditions follow each other.
-        heads = [each.body["messages"][0]["content"] for each in server.asked]
-        assert [len(set(heads[at : at + 6])) for at in (0, 6, 12)] == [1, 1, 1]
+        # The system part is the same in every request of a condition, so that a server reads it once.
+        heads = Counter(each.body["messages"][0]["content"] for each in server.asked)
+        assert sorted(heads.values()) in ([6, 6, 6], [6, 12], [18])
         first = json.loads((tmp_path / "out.json").read_text("utf-8"))["conditions"]
         found = {name: (each["successes"]["count"], each["successes"]["of"]) for name, each in first.items()}
         assert found == {"none": (2, 3), "delimit": (2, 3), "encode": (0, 3)}  # it reads no base64
@@ -97,6 +98,21 @@ def test_a_run_measures_and_resumes(injection: Any, tmp_path: Path, capsys: pyte
         injection.main(arguments)
         assert len(server.asked) == 3 * 6 + 1
         assert json.loads((tmp_path / "out.json").read_text("utf-8"))["conditions"] == first
+        # With fewer tasks asked without an attack nothing else is asked, and the attacks are counted the same.
+        injection.main([*arguments, "--benign", "1"])
+        assert len(server.asked) == 3 * 6 + 1
+        fewer = json.loads((tmp_path / "out.json").read_text("utf-8"))["conditions"]
+        assert [each["successes"] for each in fewer.values()] == [each["successes"] for each in first.values()]
+        assert {each["quality"]["of"] for each in fewer.values()} == {1}
+
+
+def test_kinds_take_turns_and_each_task_comes_before_its_attacks(injection: Any) -> None:
+    attacked = injection.plant(injection.read_tasks(injection.DATA), injection.DATA, 7)
+    cases = injection.in_turn(attacked, benign=4)
+    assert [case.task.kind for case in cases if case.attack][:6] == ["email", "table", "code"] * 2
+    assert [bool(case.attack) for case in cases[:8]] == [False, True] * 4
+    assert all(case.attack for case in cases[8:])
+    assert {case for case in cases if case.attack} == set(attacked)
 
 
 @pytest.mark.slow
