@@ -290,11 +290,10 @@ def in_turn(attacked: Sequence[Case], benign: int | None = None) -> list[Case]:
     """The cases, kinds in turn, and before each its task without an attack, for the first ``benign`` of them or all."""
     by_kind = groupby(attacked, key=lambda case: case.task.kind)
     rounds = zip_longest(*[list(cases) for _, cases in by_kind])
-    cases: dict[Case, None] = {}
+    cases: list[Case] = []
     for number, case in enumerate(filter(None, chain.from_iterable(rounds))):
-        without = {Case(case.task): None} if benign is None or number < benign else {}
-        cases |= {**without, case: None}
-    return list(cases)
+        cases += [Case(case.task), case] if benign is None or number < benign else [case]
+    return list(dict.fromkeys(cases))
 
 
 def ask_all(spec: str, jobs: Sequence[tuple[str, Case, Any]], cache: Cache) -> list[tuple[str, Case, str]]:
@@ -304,11 +303,11 @@ def ask_all(spec: str, jobs: Sequence[tuple[str, Case, Any]], cache: Cache) -> l
 
     models = {kind: llm(spec, max_tokens=limit, temperature=0.0, timeout=600.0, deadline=1800.0)
               for kind, limit in OUTPUT_TOKENS.items()}  # fmt: skip
-    left = sum(cache.get(key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind])) is None for _, case, prompt in jobs)
-    began, asked = time.monotonic(), count(1)
+    keys = [key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind]) for _, case, prompt in jobs]
+    left = sum(cache.get(key) is None for key in keys)
+    began, asked, stopped = time.monotonic(), count(1), threading.Event()
 
-    def reply_to(condition: str, case: Case, prompt: Any) -> str:
-        key = key_of(spec, prompt, OUTPUT_TOKENS[case.task.kind])
+    def reply_to(condition: str, case: Case, prompt: Any, key: str) -> str:
         if (kept := cache.get(key)) is not None:
             return kept
         try:
@@ -324,11 +323,23 @@ def ask_all(spec: str, jobs: Sequence[tuple[str, Case, Any]], cache: Cache) -> l
         return reply
 
     def replies_under(condition: str) -> list[tuple[str, Case, str]]:
-        return [(name, case, reply_to(name, case, prompt)) for name, case, prompt in jobs if name == condition]
+        found = []
+        try:
+            for (name, case, prompt), key in zip(jobs, keys, strict=True):
+                if name == condition and not stopped.is_set():
+                    found.append((name, case, reply_to(name, case, prompt, key)))
+        except BaseException:
+            stopped.set()  # nobody waits for the replies of the others
+            raise
+        return found
 
     conditions = list(dict.fromkeys(name for name, _, _ in jobs))
     with ThreadPoolExecutor(max(1, len(conditions))) as pool:
-        found = list(chain.from_iterable(pool.map(replies_under, conditions)))
+        try:
+            found = list(chain.from_iterable(pool.map(replies_under, conditions)))
+        except BaseException:
+            stopped.set()  # after Ctrl-C, too, only the replies at hand are waited for, and kept
+            raise
     print(file=sys.stderr)
     return found
 

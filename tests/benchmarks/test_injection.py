@@ -82,8 +82,13 @@ def test_a_run_measures_and_resumes(injection: Any, tmp_path: Path, capsys: pyte
         injection.main(arguments)
         assert len(server.asked) == 3 * 6
         # The system part is the same in every request of a condition, so that a server reads it once.
-        heads = Counter(each.body["messages"][0]["content"] for each in server.asked)
-        assert sorted(heads.values()) in ([6, 6, 6], [6, 12], [18])
+        case, prompts = injection.plant(injection.read_tasks(injection.DATA), injection.DATA, 3)[0], tmp_path / "pack"
+        prompts.mkdir()
+        made = injection.Prompts(prompts, "free")
+        expected = Counter[str]()
+        for condition in ("none", "delimit", "encode"):
+            expected[made.prompt(case, condition).messages[0].content] += 6
+        assert Counter(each.body["messages"][0]["content"] for each in server.asked) == expected
         first = json.loads((tmp_path / "out.json").read_text("utf-8"))["conditions"]
         found = {name: (each["successes"]["count"], each["successes"]["of"]) for name, each in first.items()}
         assert found == {"none": (2, 3), "delimit": (2, 3), "encode": (0, 3)}  # it reads no base64
