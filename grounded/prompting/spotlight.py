@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from grounded.prompting.tracing import RUN, decoded
 from grounded.records import Span
+from grounded.text.shortening import shortened
 
 FINDINGS_PER_TEXT = 20
 """Most findings reported for one text; the rest is only counted."""
@@ -173,7 +174,7 @@ def neutralise_label(text: str, nonce: str = "", *, limit: int = 200) -> str:
     """A title, place or address for one line of the evidence: no quotes or angle brackets, cut at ``limit``."""
     line = " ".join(text[: limit * 4].split())
     shown = neutralise(line, nonce).text.translate(_IN_LABELS)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return shortened(shown, limit)
 
 
 _IN_LABELS = str.maketrans({"<": "‹", ">": "›", '"': "”"})

@@ -8,6 +8,7 @@ from html import escape
 
 from grounded.records import Comparison, Experiment, MetricCard, Summary, Verdict
 from grounded.render.common import SYMBOLS, WORDS, harmless
+from grounded.text.shortening import shortened
 
 _WIDTH = 640
 _LEFT = 150
@@ -173,8 +174,7 @@ def _axis(low: float, high: float, card: MetricCard, y: float) -> str:
 
 
 def _label(name: str, y: float) -> str:
-    shown = harmless(name)
-    shown = shown if len(shown) <= 20 else shown[:19] + "…"
+    shown = shortened(harmless(name), 20)
     return f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end" class="label">{escape(shown)}</text>'
 
 

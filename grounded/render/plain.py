@@ -22,6 +22,7 @@ from grounded.render.common import (
     verdict_words,
     why,
 )
+from grounded.text.shortening import shortened
 
 _QUOTE_CHARACTERS = 240
 
@@ -67,5 +68,4 @@ def _evidence(evidence: Evidence, claim: Claim, old: Mapping[str, str]) -> str:
 
 
 def _cut(text: str) -> str:
-    line = on_one_line(text)
-    return line if len(line) <= _QUOTE_CHARACTERS else line[: _QUOTE_CHARACTERS - 1] + "…"
+    return shortened(on_one_line(text), _QUOTE_CHARACTERS)

@@ -29,6 +29,7 @@ from grounded.render.common import (
     verdict_words,
     why,
 )
+from grounded.text.shortening import shortened
 
 STYLES: dict[Verdict, str] = {
     "supported": "green",
@@ -188,5 +189,4 @@ def _evidence(evidence: Evidence, force: str) -> RenderableType:
 
 
 def _quote(text: str) -> str:
-    line = on_one_line(text)
-    return line if len(line) <= _QUOTE_WIDTH else line[: _QUOTE_WIDTH - 1] + "…"
+    return shortened(on_one_line(text), _QUOTE_WIDTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grounded.records import ClaimPart, worst_verdict
+from grounded.text.shortening import shortened
 from grounded.verification.aggregation import Finding
 
 _SHOWN = 60
@@ -19,7 +20,7 @@ def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart])
     if whole.verdict == "contradicted" and worst != "contradicted":
         return whole
     deciding = next(part for part in parts if part.verdict == worst)
-    reasons = [f"{_quoted(part.text)}: {part.reason}" for part in shown if part.verdict != "supported"]
+    reasons = [f"“{shortened(part.text, _SHOWN)}”: {part.reason}" for part in shown if part.verdict != "supported"]
     return Finding(
         verdict=worst,
         reason=deciding.reason if worst == "supported" else "; ".join(dict.fromkeys(reasons)),
@@ -29,7 +30,3 @@ def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart])
         evidence=tuple(dict.fromkeys(item for part in parts for item in part.evidence)),
         supporting=frozenset().union(*(part.supporting for part in parts)),
     )
-
-
-def _quoted(text: str) -> str:
-    return f"“{text if len(text) <= _SHOWN else text[: _SHOWN - 1].rstrip() + '…'}”"
