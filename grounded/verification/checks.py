@@ -389,10 +389,10 @@ def sentences_around(text: str, start: int, end: int) -> str:
     return " ".join(span.slice(text) for span in touched)
 
 
-def clause_around(text: str, start: int, end: int) -> str:
-    """The stretch ``[start, end)`` with the rest of the clauses it begins and ends in."""
+def clause_around(text: str, start: int, end: int, border: re.Pattern[str] = _CLAUSE_BORDER) -> str:
+    """The stretch ``[start, end)`` with the rest of the clauses it begins and ends in; ``border`` is between two."""
     borders = [0, *(span.start for span in sentences(text))]
-    borders += [match.start() for match in _CLAUSE_BORDER.finditer(text)]
+    borders += [match.start() for match in border.finditer(text)]
     low = max((border for border in borders if border <= start), default=0)
     high = min((border for border in [*borders, len(text)] if border >= end), default=len(text))
     return text[low:high]

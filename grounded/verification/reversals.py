@@ -7,12 +7,13 @@ those few that can be told from a sentence which a model takes for the claim in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from grounded.text.sentences import sentences
 from grounded.text.terms import content_stems
 from grounded.verification.alignment import coverage, window_keys
 from grounded.verification.analysis import Analysis, analyse
+from grounded.verification.checks import clause_around
 from grounded.verification.cues import negations
 from grounded.verification.objections import Objection
 from grounded.verification.phrases import before_verb
@@ -63,8 +64,8 @@ def reversal(claim: Analysis, text: str) -> Objection | None:
 
 def _direction(claim: Analysis, sentence: Analysis) -> str:
     """A value by which one side says something rose and the other that it fell."""
-    for mine in claim.quantities:
-        theirs = next((other for other in sentence.quantities if mine.kind in _MOVES and mine.same_as(other)), None)
+    for mine in (quantity for quantity in claim.quantities if quantity.kind in _MOVES):
+        theirs = next(filter(mine.same_as, sentence.quantities), None)
         if theirs is None:
             continue
         own, others = _way(claim.text, mine), _way(sentence.text, theirs)
@@ -75,10 +76,7 @@ def _direction(claim: Analysis, sentence: Analysis) -> str:
 
 def _way(text: str, quantity: Quantity) -> str:
     """``up`` or ``down`` as the clause around a value says; empty when it says neither or both."""
-    borders = [0, *(match.end() for match in _CLAUSE.finditer(text)), len(text)]
-    start = max(border for border in borders if border <= quantity.start)
-    end = min(border for border in borders if border >= quantity.end)
-    clause = text[start:end]
+    clause = clause_around(text, quantity.start, quantity.end, _CLAUSE)
     up, down = bool(_UP.search(clause)), bool(_DOWN.search(clause))
     return ("up" if up else "down") if up != down else ""
 
@@ -126,13 +124,10 @@ def _one_of(claim: Analysis, sentence: Analysis) -> str:
 
 def _not_able(claim: Analysis, sentence: Analysis) -> str:
     """Refunded, where the source says non-refundable."""
-    if negations(claim.text):
-        return ""
-    found: Iterator[re.Match[str]] = _NOT_ABLE.finditer(sentence.text)
-    return next(
-        (f"the source says {match.group()!r}" for match in found if claim.stems & set(content_stems(match.group(1)))),
-        "",
-    )
+    for match in _NOT_ABLE.finditer(sentence.text) if not negations(claim.text) else ():
+        if claim.stems & set(content_stems(match.group(1))):
+            return f"the source says {match.group()!r}"
+    return ""
 
 
 _CHECKS: tuple[Callable[[Analysis, Analysis], str], ...] = (

@@ -43,16 +43,13 @@ _SHORT = {
 }
 """Short forms that hardly ever mean something else, with the long ones."""
 _FORMS = tuple(
-    tuple(
-        re.compile(rf"(?<!\w){re.escape(form)}(?!\w)", 0 if form.isupper() else re.IGNORECASE)
-        for form in (short, *long)
-    )
+    tuple(rf"(?<!\w)(?{'' if form.isupper() else 'i'}:{re.escape(form)})(?!\w)" for form in (short, *long))
     for short, long in _SHORT.items()
 )
-_ANY_FORM = re.compile(
-    "|".join(f"(?{'i' if form.flags & re.I else '-i'}:{form.pattern})" for own in _FORMS for form in own)
-)
-_RANGE = re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d)")
+"""Patterns of the forms of one name; what is written in capitals is looked for in capitals."""
+_ANY_FORM = re.compile("|".join(f"({'|'.join(forms)})" for forms in _FORMS))
+"""Its n-th group is any of the n-th ``_FORMS``."""
+_RANGE = re.compile(r"(\d+)(\s?[-–—]\s?)(?=(\d+))")
 
 
 def as_written(claim: str, context: str) -> str:
@@ -69,7 +66,7 @@ def as_written(claim: str, context: str) -> str:
     found = [
         *_values(mine, theirs),
         *_months(months, theirs),
-        *_ranges(mine.text, ranges, theirs.text),
+        *_ranges(ranges, theirs.text),
         *_abbreviations(short, theirs.text),
     ]
     parts, position = [], 0
@@ -88,15 +85,13 @@ def _open_forms(text: str) -> tuple[list[re.Match[str]], list[re.Match[str]], li
 
 def _values(mine: Analysis, theirs: Analysis) -> Iterator[Replacement]:
     for quantity in mine.quantities:
-        forms = [
-            _form(theirs, other)
-            for other in theirs.quantities
-            if _is_same(quantity, other)
-            and (quantity.kind != "number" or _counted(mine, quantity) == _counted(theirs, other))
-        ]
-        written = _form(mine, quantity).casefold()
-        if forms and written not in {form.casefold() for form in forms}:
-            yield quantity.start, quantity.start + len(_form(mine, quantity)), forms[0]
+        same = [other for other in theirs.quantities if _is_same(quantity, other)]
+        if same and quantity.kind == "number":
+            counted = _counted(mine, quantity)
+            same = [other for other in same if _counted(theirs, other) == counted]
+        written, forms = _form(mine, quantity), [_form(theirs, other) for other in same]
+        if forms and written.casefold() not in {form.casefold() for form in forms}:
+            yield quantity.start, quantity.start + len(written), forms[0]
 
 
 def _form(text: Analysis, quantity: Quantity) -> str:
@@ -129,16 +124,15 @@ def _months(found: Iterable[re.Match[str]], theirs: Analysis) -> Iterator[Replac
             yield match.start(), match.end(), next(iter(days))
 
 
-def _ranges(text: str, found: Iterable[re.Match[str]], theirs: str) -> Iterator[Replacement]:
+def _ranges(found: Iterable[re.Match[str]], theirs: str) -> Iterator[Replacement]:
     for match in found:
-        before, after = re.search(r"\d+$", text[: match.start()]), re.match(r"\d+", text[match.end() :])
-        if before and after and re.search(rf"\b{before.group()} to {after.group()}\b", theirs):
-            yield match.start(), match.end(), " to "
+        if re.search(rf"\b{match[1]} to {match[3]}\b", theirs):
+            yield *match.span(2), " to "
 
 
 def _abbreviations(found: Iterable[re.Match[str]], theirs: str) -> Iterator[Replacement]:
     for match in found:
-        forms = next(own for own in _FORMS if any(form.fullmatch(match.group()) for form in own))
-        there = [other.group() for form in forms for other in form.finditer(theirs)]
+        forms = _FORMS[(match.lastindex or 0) - 1]
+        there = [other.group() for form in forms for other in re.finditer(form, theirs)]
         if there and match.group().casefold() not in {form.casefold() for form in there}:
             yield match.start(), match.end(), there[0]
