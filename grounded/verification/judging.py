@@ -153,7 +153,12 @@ class Judge:
         texts = [window.text(self._passages) for window in case.contexts]
         titles = {self._passages[number].title for window in case.contexts for number, _, _ in window.stretches}
         kept = withhold(judgements, claim, [analyse(text) for text in (*texts, *titles)])
-        return [_not_turned(judgement, claim, text) for judgement, text in zip(kept, texts, strict=True)]
+        return [self._not_turned(judgement, claim, text) for judgement, text in zip(kept, texts, strict=True)]
+
+    def _not_turned(self, judgement: Judgement, claim: Analysis, text: str) -> Judgement:
+        """Without support by a stretch that says most of the claim's words the other way round."""
+        may_support = judgement.support >= min(0.5, self._thresholds.support)
+        return _less(judgement, reversal(claim, text)) if may_support else judgement
 
     def _ruled(self, question: Question) -> list[tuple[Window, Judgement]]:
         """What is decided without a model: plain containment, and values that cannot both be right."""
@@ -231,14 +236,6 @@ def _without_denied(
         firmest = max(within, key=lambda found: found.yields_to, default=None)
         kept.append((window, _less(judgement, firmest)))
     return kept
-
-
-def _not_turned(judgement: Judgement, claim: Analysis, text: str) -> Judgement:
-    """Without support by a stretch that says most of the claim's words the other way round."""
-    if judgement.support < max(0.5, judgement.contradiction):
-        return judgement
-    against = reversal(claim, text)
-    return _less(judgement, against) if against else judgement
 
 
 def _less(judgement: Judgement, against: Objection | None) -> Judgement:

@@ -1,8 +1,13 @@
 """What says a claim the other way round, and what only looks like it."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from grounded import verify
+from grounded.protocols import Judgement
+from grounded.records import VerifierRef
+from grounded.verification import Thresholds, Verifier
 from grounded.verification.analysis import analyse
 from grounded.verification.reversals import reversal
 
@@ -53,3 +58,20 @@ def test_it_is_not_seen_where_it_is_not(claim: str, source: str) -> None:
 
 def test_not_refunded_is_non_refundable() -> None:
     assert verify("Shipping costs will not be refunded.", [SHIPPING]).claims[0].is_supported
+
+
+class Lenient:
+    """A model that finds a little support everywhere."""
+
+    ref = VerifierRef(name="lenient", version="1", arguments={}, calibrated=False)
+
+    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+        return [Judgement(0.4, 0.0, 0.6) for _ in pairs]
+
+
+def test_it_is_told_below_one_half_too_where_less_supports() -> None:
+    verifier = Verifier(Lenient(), thresholds=Thresholds(support=0.3))
+    grew = verify("Acme's revenue grew by 8 percent.", [REVENUE], verifier=verifier)
+    fell = verify("Acme's revenue fell by 8 percent.", [REVENUE], verifier=verifier)
+    assert grew.claims[0].is_supported
+    assert not fell.claims[0].is_supported
