@@ -28,6 +28,7 @@ from grounded.verification.features import NAMES, features
 from grounded.verification.network import NETWORK_NAMES, network_features
 from grounded.verification.resolution import resolve
 from grounded.verification.windows import WindowIndex
+from grounded.verification.wording import as_written
 
 CONTEXTS = 3
 ROUNDS = 4
@@ -58,7 +59,7 @@ def measure(examples: Sequence[Example], network: EntailmentNetwork) -> list[Mea
     for example in examples:
         texts = contexts_of(example)
         claim = resolve(example.claim, question=example.question).read
-        read_ = network.read([(text, claim) for text in texts])
+        read_ = network.read([(text, as_written(claim, text)) for text in texts])
         values = [
             (*network_features(logits), *features(claim, text)) for text, logits in zip(texts, read_, strict=True)
         ]
