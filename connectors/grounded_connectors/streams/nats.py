@@ -96,7 +96,8 @@ class _Reader:
         self._reset()
 
     def _reset(self) -> None:
-        self._inbox: Any = None
+        self._arrived: deque[Any] = deque()
+        self._bell = asyncio.Event()
         self._replies = ""
         self._asked = 0
         self._requests = ""
@@ -159,6 +160,13 @@ class _Reader:
         async def ignored(error: Exception) -> None:
             """What goes wrong is raised by the call that it concerns."""
 
+        async def arrived(received: Any) -> None:
+            self._arrived.append(received)
+            self._bell.set()
+
+        async def ended() -> None:
+            self._bell.set()  # whoever waits for messages finds out
+
         self._client = Client()
         connecting = self._client.connect(
             **self._connection,
@@ -167,6 +175,8 @@ class _Reader:
             reconnect_time_wait=0.1,
             connect_timeout=int(TIMEOUT_SECONDS),
             error_cb=ignored,
+            disconnected_cb=ended,
+            closed_cb=ended,
             name="grounded",
         )
         await asyncio.wait_for(connecting, TIMEOUT_SECONDS)
@@ -177,7 +187,8 @@ class _Reader:
         self._pending = (info.num_pending or 0) + (info.num_ack_pending or 0)
         self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{info.name}"
         self._replies = self._client.new_inbox()
-        self._inbox = await self._client.subscribe(f"{self._replies}.*")
+        # A callback for each message costs a tenth of waiting for each.
+        await self._client.subscribe(f"{self._replies}.*", cb=arrived)
         return self._gaps(after, state)
 
     def _first(self, after: int | None, state: Any) -> int:
@@ -230,20 +241,30 @@ class _Reader:
         size, until = 0, time.monotonic() + wait
         while len(found) < limit and size < BATCH_BYTES:
             await self._ask(limit)
-            await asyncio.sleep(0)
-            if found and not self._inbox.pending_msgs:
+            if not self._arrived:
+                await asyncio.sleep(0)  # time for what the socket holds
+            if not self._arrived and (found or not await self._comes(until)):
                 break
-            try:
-                received = await self._inbox.next_msg(timeout=max(0.001, until - time.monotonic()))
-            except TimeoutError:
-                if not self._client.is_connected:
-                    raise
-                break
+            received = self._arrived.popleft()
             message = self._message(received)
             if message is not None:
                 size += message.size
                 found.append(message)
         return found
+
+    async def _comes(self, until: float) -> bool:
+        """Whether a message has arrived, by ``until``."""
+        from nats.errors import ConnectionClosedError
+
+        while not self._arrived:
+            self._bell.clear()
+            if not self._client.is_connected:
+                raise ConnectionClosedError
+            try:
+                await asyncio.wait_for(self._bell.wait(), max(0.001, until - time.monotonic()))
+            except TimeoutError:
+                return False
+        return True
 
     async def _ask(self, limit: int) -> None:
         """Keep one request for messages open at the server: so much may be on its way to us, and no more."""

@@ -24,7 +24,7 @@ RUN_SECONDS = 2.0
 """A source that is followed goes on for so long in one run while messages come: what a run costs besides its batches,
 leases, marks and a second flush, is paid once."""
 GATHER_SECONDS = 0.1
-"""What has come so long after a micro-batch is the next one; larger ones cost less per message."""
+"""What has come so long after a micro-batch was read is the next one; larger ones cost less per message."""
 
 Positions = dict[str, Any]
 
@@ -189,6 +189,7 @@ class StreamConnector:
             self._reader.mark()
         until = time.monotonic() + RUN_SECONDS
         while True:
+            since = time.monotonic()
             items, self._ahead = self._ahead, []
             if not any(isinstance(item, Message) for item in items) and self._may_have_more():
                 wait = 0.0 if self._is_following else IDLE_SECONDS
@@ -197,16 +198,18 @@ class StreamConnector:
             yield from self._changes(items)
             is_last = not self._is_following and self._reader.is_past_mark()
             yield self._checkpoint(items)
-            if is_last or (self._is_following and not self._goes_on(len(items), until)):
+            if is_last or (self._is_following and not self._goes_on(len(items), since, until)):
                 return
 
-    def _goes_on(self, count: int, until: float) -> bool:
-        """Whether this run has another micro-batch, after one of ``count`` messages that is stored."""
-        if not count or time.monotonic() >= until:
+    def _goes_on(self, count: int, since: float, until: float) -> bool:
+        """Whether this run has another micro-batch, after one of ``count`` messages that came by ``since``."""
+        now = time.monotonic()
+        if not count or now >= until:
             return False
         is_full = count >= self._options.batch
         if not is_full:
-            time.sleep(GATHER_SECONDS)
+            # While the last one was stored the next one gathered.
+            time.sleep(max(0.0, since + GATHER_SECONDS - now))
         try:
             self._ahead = list(self._reader.read(self._options.batch, GATHER_SECONDS if is_full else 0.0))
         except SourceError:
