@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from grounded.ingestion.ledger import journal
@@ -51,7 +51,7 @@ def commit(connection: Connection, batch: Batch, now: datetime) -> None:
     _rename(connection, batch, now)
     again = [write.document_id for write in changed if write.document_id in known]
     _supersede(connection, [*again, *batch.retired], now)
-    ids = _insert_versions(connection, changed, known, now)
+    ids = _insert_versions(connection, changed, now)
     _insert_occurrences(connection, changed, ids)
     _update_documents(connection, batch, ids, now)
     _replace_principals(connection, batch.writes, known)
@@ -74,8 +74,7 @@ def register(connection: Connection, tenant: str, source: str, now: datetime) ->
         (tenants, {"tenant": tenant, "created_at": now}),
         (sources, {"tenant": tenant, "source": source, "created_at": now}),
     ):
-        either = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(either(table).values(**values).on_conflict_do_nothing())
+        connection.execute(_insert_either(connection, table).values(**values).on_conflict_do_nothing())
 
 
 def _insert_documents(connection: Connection, batch: Batch, keys: Mapping[str, str], now: datetime) -> set[str]:
@@ -120,13 +119,9 @@ def _supersede(connection: Connection, document_ids: Sequence[str], now: datetim
         )
 
 
-def _insert_versions(
-    connection: Connection, changed: Sequence[Write], known: Collection[str], now: datetime
-) -> dict[str, int]:
+def _insert_versions(connection: Connection, changed: Sequence[Write], now: datetime) -> dict[str, int]:
     """Ids of the versions that become live, by document; one that was there before is used again."""
     contents = {write.document_id: write.content for write in changed if write.content is not None}
-    before = _version_ids(connection, {each: contents[each].version for each in contents if each in known})
-    new = {document_id: content for document_id, content in contents.items() if document_id not in before}
     rows = (
         {
             "document_id": document_id,
@@ -136,16 +131,17 @@ def _insert_versions(
             "committed_at": now,
             "live_since": now,
         }
-        for document_id, content in new.items()
+        for document_id, content in contents.items()
     )
-    ids = dict(before)
+    new: dict[str, int] = {}
     for portion in _portions(rows):
-        made = connection.execute(insert(versions).returning(versions.c.document_id, versions.c.id), portion)
-        ids.update((row.document_id, row.id) for row in made)
-    blocks = (block for document_id, content in new.items() for block in _blocks(ids[document_id], content.text))
-    _insert(connection, texts, blocks)
+        adding = _insert_either(connection, versions).on_conflict_do_nothing()
+        made = connection.execute(adding.returning(versions.c.document_id, versions.c.id), portion)
+        new.update((row.document_id, row.id) for row in made)
+    _insert(connection, texts, (block for each, at in new.items() for block in _blocks(at, contents[each].text)))
+    before = _version_ids(connection, {each: contents[each].version for each in contents if each not in new})
     _revive(connection, list(before.values()), now)
-    return ids
+    return new | before
 
 
 def _packed(segments: tuple[Segment, ...]) -> bytes:
@@ -280,6 +276,11 @@ def _retire(connection: Connection, batch: Batch, now: datetime) -> None:
             .where(documents.c.id.in_(some), documents.c.live_version_id.is_not(None))
             .values(live_version_id=None, chunks=0, retired_at=now, updated_at=now)
         )
+
+
+def _insert_either(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insertion that may meet what is there already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _insert(connection: Connection, table: Any, rows: Iterable[dict[str, Any]]) -> None:
