@@ -8,7 +8,7 @@ from typing import Any
 
 from grounded.protocols import Judgement
 from grounded.records import Evidence, Passage, Span, Verdict
-from grounded.verification.objections import Ruling
+from grounded.verification.objections import Ruling, objection_of
 from grounded.verification.windows import Stretch, Window
 
 MAX_EVIDENCE = 5
@@ -170,8 +170,10 @@ def _sides(
 ) -> list[_Side]:
     best: dict[int, tuple[tuple[float, int, int], list[Stretch], Judgement]] = {}
     for window, judgement in pairs:
-        strength = judgement.support if relation == "supports" else judgement.contradiction
-        if strength < threshold:
+        supports = relation == "supports"
+        strength = judgement.support if supports else judgement.contradiction
+        # What the rules object to says with its score how close it came, and supports at no threshold.
+        if strength < threshold or (supports and objection_of(judgement)):
             continue
         deciding = window.within(judgement.span) if judgement.span else window.stretches
         for number in dict.fromkeys(stretch[0] for stretch in deciding):

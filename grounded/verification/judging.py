@@ -14,7 +14,7 @@ from grounded.verification.aggregation import Finding, Thresholds, aggregate, de
 from grounded.verification.agreement import withhold, without_weaker
 from grounded.verification.analysis import Analysis, analyse
 from grounded.verification.containment import ContainmentModel
-from grounded.verification.objections import Objection, decides, objection_of
+from grounded.verification.objections import Objection, Ruling, decides, objection_of
 from grounded.verification.resolution import Scored
 from grounded.verification.reversals import reversal
 from grounded.verification.windows import Ranking, Window, WindowIndex
@@ -191,13 +191,16 @@ class Judge:
 
     def _on_topic(self, window: Window, scored: Scored, judgement: Judgement) -> Judgement:
         """A sentence that begins with "it" is about what came before: the source must speak of that near by."""
-        if not scored.topic or max(judgement.support, judgement.contradiction) < 0.5:
+        asked = self._thresholds
+        least = min(0.5, asked.support, asked.contradiction)
+        if not scored.topic or max(judgement.support, judgement.contradiction) < least:
             return judgement
         passage = self._passages[window.passage]
         around = passage.text[max(0, window.start - _NEIGHBOURHOOD) : window.end + _NEIGHBOURHOOD]
         if scored.topic & set(content_stems(f"{passage.place()} {around}")):
             return judgement
-        return Judgement(0.49, 0.0, 0.51, reason="the source does not speak of what the sentence refers to")
+        reason = "the source does not speak of what the sentence refers to"
+        return Ruling(0.49, 0.0, 0.51, reason=reason, objection=Objection("distance", reason))
 
     def _contexts(self, question: Question) -> list[Window]:
         """Longer stretches, for a model; none when there is none."""

@@ -16,7 +16,7 @@ from grounded.models.embedder import tokenizer_of
 from grounded.models.entailment import CLAIM_TOKENS, FOLDER, VOCABULARY, EntailmentNetwork, default_network
 from grounded.protocols import Judgement
 from grounded.records import Budget, Message, Passage, Prompt, Report, Span, TemplateRef, VerifierRef
-from grounded.verification import ContainmentModel, Verifier, passages_from
+from grounded.verification import ContainmentModel, Thresholds, Verifier, passages_from
 from grounded.verification import verify as verify_by_default
 from grounded.verification.network import TrainedModel
 
@@ -665,3 +665,46 @@ def test_a_name_in_the_place_of_another_is_not_supported() -> None:
     assert verify_by_default(source, [source]).claims[0].verdict == "supported"
     (claim,) = verify_by_default(source.replace("Delphi", "Oxford"), [source]).claims
     assert claim.verdict in ("unsupported", "contradicted")
+
+
+# -- a low threshold lets a model say more, and the rules no more -----------------------------------------------------
+
+LOW = Thresholds(support=0.1, contradiction=0.1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "source"),
+    [
+        ("The kettle heats the red pot.", "The red pot heats the kettle."),
+        ("Most kettles of 2024 are recalled.", "Some say that most kettles of 2024 are not recalled."),
+        ("It lasts 24 months after the kettle was bought.", "It lasts 24 weeks after the kettle was bought."),
+        ("The kettle is made in Bern. It lasts 24 months.", "The toaster lasts 24 months."),
+        ("The lid of the kettle is blue and heavy.", "The lid of the kettle is blue."),
+    ],
+)
+def test_what_the_rules_object_to_is_supported_at_no_threshold(answer: str, source: str) -> None:
+    assert "supported" not in verdicts(verify(answer, [source], verifier=Verifier("containment", thresholds=LOW)))
+
+
+@given(answer=TEXTS, sources=st.lists(TEXTS, max_size=3))
+def test_rules_support_the_same_at_every_threshold_up_to_a_half(answer: str, sources: list[str]) -> None:
+    usual = verdicts(verify(answer, sources))
+    low = verdicts(verify(answer, sources, verifier=Verifier("containment", thresholds=Thresholds(support=0.01))))
+    assert low == usual
+
+
+def test_a_model_below_a_half_must_find_a_source_that_speaks_of_the_topic() -> None:
+    class Lenient:
+        ref = VerifierRef(name="lenient", version="1")
+
+        def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+            return [Judgement(0.4, 0.0, 0.6) for _ in pairs]
+
+    answer = "The kettle is made in Bern. It is loved by most of its buyers."
+    lenient = Verifier(Lenient(), thresholds=Thresholds(support=0.3))
+    off, on = (
+        verify(answer, [source], verifier=lenient)
+        for source in ("Buyers have praised the toaster for years.", "Buyers have praised the kettle for years.")
+    )
+    assert verdicts(off)[1] == "unsupported"
+    assert verdicts(on)[1] == "supported"
