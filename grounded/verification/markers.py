@@ -46,7 +46,8 @@ _STYLE: dict[str, Style] = {
     "round": "(author year)",
     "angle": "[title](uri)",
 }
-_LONG_WORD = re.compile(r"[^\W\d_]{3,}[ \u00a0]\Z")
+_SENTENCE = re.compile(r"(?:[^\W\d_]{3,}|[\]】])[ \u00a0]\Z")
+"""What raised digits cite a source behind: a long word, or another marker."""
 _STOP = re.compile(r"[.,;:!?)\]\"”]|\s*(?:\n|\Z)")
 _OPENERS = tuple(f"[【<(^{_DIGITS}")
 _PAIR = re.compile(rf"({_NUMBER})(?:\s*[-‐-–]\s*({_NUMBER}))?")
@@ -358,7 +359,7 @@ def _is_exponent(text: str, match: re.Match[str]) -> bool:
     if start == 0 or (end < len(text) and (text[end].isalnum() or text[end] in "⁻⁺")):
         return True
     before = text[max(0, start - 30) : start]
-    if before[-1].isspace() and not (_LONG_WORD.search(before) and _STOP.match(text, end)):
+    if before[-1].isspace() and not (_SENTENCE.search(before) and _STOP.match(text, end)):
         return True  # "indeed ¹." cites a source, "x ² + 1" does not
     word = re.search(r"[\w)]*\s?\Z", before)
     last = word.group().rstrip() if word else ""

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import grounded
@@ -192,6 +192,7 @@ NOISE = st.sampled_from(
 
 
 @given(st.lists(PIECES | NOISE, max_size=8).map(" ".join), st.sampled_from(STYLES))
+@example("The warranty on kettles lasts 24 months [1] ¹", "[n]")
 def test_after_citing_all_is_cited_and_nothing_else_has_changed(answer: str, style: Style) -> None:
     report: Report = cite(answer, SOURCES, style=style)
     names = SourceNames.of(SOURCES)
