@@ -8,27 +8,23 @@ the process with a bus error, so free space is checked before every write; error
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qdrant_edge
 
 from grounded.errors import (
-    EmbedderMismatchError,
     KnowledgeBaseNotFoundError,
-    SchemaError,
     StoreError,
     UsageError,
 )
 from grounded.protocols import Point, Scored, SparseVector
 from grounded.records import SYSTEM_KEYS, Condition, KeyKind
-from grounded.retrieval import compacting
+from grounded.retrieval import compacting, folder
 from grounded.retrieval.engine import (
     DENSE,
     GROWTH_BYTES,
@@ -37,7 +33,6 @@ from grounded.retrieval.engine import (
     SPARSE,
     EdgeDialect,
     check_space,
-    configuration,
     edge_point,
     edge_sparse,
     point_of,
@@ -63,9 +58,12 @@ log = logging.getLogger(__name__)
 BATCH_POINTS = 100
 """Points per update: about 2 ms in which no other thread of the process runs."""
 PAGE_IDS = 1000
+GONE_POINTS = 20_000
+"""Deleted points of which the engine may keep words and places in memory, 0.7 KB each, until it is opened again."""
+SMALL_POINTS = 10_000
+"""A store of so many points is copied in three seconds, in which nobody can search it."""
 LARGE_POINTS = 250_000
 """Above this many points an exact search takes tens of milliseconds; a Qdrant server with an index is better."""
-LAYOUT = 1
 UNINDEXED: Mapping[str, KeyKind] = {"document_id": SYSTEM_KEYS["document_id"]}
 """Filterable, but looked up point by point: no search of ours asks for it, and an index of a value that nearly every
 point has for itself would take 0.3 KB of memory a point."""
@@ -97,11 +95,12 @@ class EdgeStore:
         self._dimension = dimension
         self._guard = threading.RLock()
         self._pid = os.getpid()
-        if not create and not (_description(self._path).exists() or (self._path / compacting.OLD).exists()):
+        if not create and not (folder.is_there(self._path) or (self._path / compacting.OLD).exists()):
             raise KnowledgeBaseNotFoundError(f"There is no vector store at {self._path}.")
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(self._path / "lock")
         self._shard: Any = None
+        self._gone = 0  # points deleted since it was opened
         try:
             self._shard = self._open()
             self._kinds = self._declared()
@@ -109,7 +108,7 @@ class EdgeStore:
                 if key not in UNINDEXED:
                     self.declare(key, SYSTEM_KEYS[key])
             self._kinds = {**self._kinds, **UNINDEXED}
-            _make_private(self._path)
+            folder.make_private(self._path)
         except BaseException:
             self._release()
             raise
@@ -173,6 +172,7 @@ class EdgeStore:
         wanted: list[Any] = check_ids(ids)
         for start in range(0, len(wanted), PAGE_IDS):
             self._update(qdrant_edge.UpdateOperation.delete_points(wanted[start : start + PAGE_IDS]))
+        self._gone += len(wanted)
 
     def dense(self, vector: Vector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
         """The nearest points by cosine similarity in [-1, 1]: highest first, ties by id.
@@ -253,13 +253,13 @@ class EdgeStore:
         """
         with self._guard, EdgeStore(self._path / compacting.FRESH, dimension=self._dimension, create=True) as fresh:
             compacting.copy(list(self.ids()), self.points, fresh, self._kinds)
-            with translated("close"):
-                self._shard.close()
-            compacting.swap(self._path)
-            self._shard = self._open()
+            self._reopen(compacting.swap)
 
     def flush(self) -> None:
         """Return when everything written so far survives a crash of the machine.
+
+        After many deletions the store is opened anew, or rewritten when it is small: the engine forgets deleted points
+        no earlier.
 
         Raises:
             StoreError: The disk is full, or the store failed.
@@ -267,6 +267,8 @@ class EdgeStore:
         with self._guard:
             check_space(self._path, RESERVE_BYTES)
             self._call("flush")
+            if self._gone >= GONE_POINTS:
+                self._forget()
 
     def close(self) -> None:
         """Flush and release; closing twice changes nothing.
@@ -291,43 +293,40 @@ class EdgeStore:
         """Close."""
         self.close()
 
+    def _forget(self) -> None:
+        """Let go of deleted points where they are many for those that are left."""
+        there, gone = self.count(), self._gone
+        if gone < there // 2:
+            return
+        self._gone = 0
+        if there > min(SMALL_POINTS, gone // 4):
+            self._reopen()
+            return
+        try:
+            self.compact()
+        except StoreError as error:
+            if self._shard is None:
+                raise
+            log.warning("the store keeps what was deleted, as it could not be rewritten: %s", error)
+
+    def _reopen(self, between: Callable[[Path], None] | None = None) -> None:
+        try:
+            with translated("close"):
+                self._shard.close()
+            if between is not None:
+                between(self._path)
+            self._shard = self._open()
+        except BaseException:
+            self._shard = None
+            self._lock.release()
+            raise
+        self._gone = 0
+
     def _open(self) -> Any:
         compacting.recover(self._path)
-        for leftover in self._path.glob("shard.new*"):
-            shutil.rmtree(leftover)
-        if not _description(self._path).exists():
-            self._create()
-        self._check_description()
+        folder.prepare(self._path, self._dimension)
         with translated("open"):
             return qdrant_edge.EdgeShard.load(str(self._path / "shard"))
-
-    def _create(self) -> None:
-        """Build under another name and rename: a store is whole or not there."""
-        check_space(self._path, GROWTH_BYTES)
-        building = self._path / "shard.new"
-        building.mkdir(mode=0o700)
-        with translated("create"):
-            qdrant_edge.EdgeShard.create(str(building), configuration(self._dimension)).close()
-        content = {"layout": LAYOUT, "dimension": self._dimension, "engine": "qdrant-edge"}
-        (building / "store.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
-        building.rename(self._path / "shard")
-
-    def _check_description(self) -> None:
-        try:
-            content = json.loads(_description(self._path).read_text(encoding="utf-8"))
-            layout, dimension = int(content["layout"]), int(content["dimension"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SchemaError(f"{_description(self._path)} is damaged: {error}") from error
-        if layout != LAYOUT:
-            raise SchemaError(
-                f"The vector store at {self._path} has layout {layout}; this release reads {LAYOUT}.",
-                fix="Upgrade grounded-rag to the release that wrote it.",
-            )
-        if dimension != self._dimension:
-            raise EmbedderMismatchError(
-                f"The vector store at {self._path} holds vectors of dimension {dimension}, not {self._dimension}.",
-                fix="Use the embedding model it was built with, or build a new knowledge base.",
-            )
 
     def _declared(self) -> dict[str, KeyKind]:
         schema = self._call("info").payload_schema
@@ -377,20 +376,6 @@ class EdgeStore:
             if shard is not None and self._pid == os.getpid():
                 with translated("close"):
                     shard.close()
-                _make_private(self._path)
+                folder.make_private(self._path)
         finally:
             self._lock.release()
-
-
-def _description(path: Path) -> Path:
-    return path / "shard" / "store.json"
-
-
-def _make_private(path: Path) -> None:
-    """Owner only; the engine creates its files by the user's mask, inside a folder that is closed already."""
-    path.chmod(0o700)
-    for folder, folders, files in os.walk(path):
-        for name in folders:
-            os.chmod(os.path.join(folder, name), 0o700)
-        for name in files:
-            os.chmod(os.path.join(folder, name), 0o600)

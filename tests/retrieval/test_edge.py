@@ -24,6 +24,7 @@ from grounded.errors import (
 )
 from grounded.protocols import Point, SparseVector
 from grounded.records import AnyOf
+from grounded.retrieval import edge
 from grounded.retrieval.edge import EdgeStore
 from grounded.retrieval.engine import GROWTH_BYTES
 from grounded.testing.points import KEYS, make_points
@@ -254,3 +255,67 @@ def test_threads_may_share_it(tmp_path: Path) -> None:
             thread.join()
         assert errors == []
         assert store.count() == 160
+
+
+# -- what was deleted is let go of ------------------------------------------------------------------------------------
+
+
+def _of(path: Path) -> EdgeStore:
+    store = EdgeStore(path, dimension=8, create=True)
+    for key, kind in KEYS.items():
+        store.declare(key, kind)
+    return store
+
+
+@pytest.mark.parametrize("left", [3, 60], ids=["rewritten", "opened anew"])
+def test_a_store_of_many_deletions_answers_as_one_that_never_had_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    monkeypatch.setattr(edge, "GONE_POINTS", 40)
+    points = make_points(left + 80, dimension=8, seed=7)
+    kept = points[80:]
+    with _of(tmp_path / "one") as store, _of(tmp_path / "other") as other:
+        store.upsert(points)
+        before = store._shard
+        store.delete([point.id for point in points[:80]])
+        store.flush()
+        assert store._shard is not before
+        other.upsert(kept)
+        assert set(store.ids()) == set(other.ids()) == {point.id for point in kept}
+        for point in kept[:3]:
+            for one, two in (
+                (store.dense(point.dense, limit=5), other.dense(point.dense, limit=5)),
+                (store.sparse(point.sparse, limit=5), other.sparse(point.sparse, limit=5)),
+            ):
+                assert [found.id for found in one] == [found.id for found in two]
+                assert [found.score for found in one] == pytest.approx([found.score for found in two])
+
+
+def test_few_deletions_reopen_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "GONE_POINTS", 40)
+    points = make_points(200, dimension=8, seed=7)
+    with _of(tmp_path / "shard") as store:
+        store.upsert(points)
+        before = store._shard
+        store.delete([point.id for point in points[:50]])
+        store.flush()
+        assert store._shard is before
+
+
+def test_a_store_that_cannot_be_rewritten_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "GONE_POINTS", 40)
+    points = make_points(60, dimension=8, seed=7)
+    with _of(tmp_path / "shard") as store:
+        store.upsert(points)
+        store.delete([point.id for point in points[:50]])
+        total, used, _ = shutil.disk_usage(tmp_path)
+        with monkeypatch.context() as full:
+            # Enough to go on, not enough for a copy.
+            full.setattr(shutil, "disk_usage", lambda _: DiskUsage(total, used, GROWTH_BYTES - 1))
+            store.flush()
+        assert set(store.ids()) == {point.id for point in points[50:]}
+        store.upsert(points[:1])
+        store.flush()
+        assert store.count() == 11
+    with EdgeStore(tmp_path / "shard", dimension=8, create=False) as again:
+        assert again.count() == 11
