@@ -36,6 +36,8 @@ from grounded.verification import Verifier
 SETS = ("fool_me_twice", "factcheck_gpt", "expertqa", "halueval", "factscore", "climate_fever")
 LONGEST = 900
 """Characters of all passages of a claim."""
+LEAST_ROWS = 10
+"""Of a set that has a line of its own; all count in the last line."""
 WINDOW = 2048
 MOST_TOKENS = 3
 _ASKED = """Source:
@@ -142,7 +144,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="the folder of the labelled sets")
     parser.add_argument("--replies", type=Path, required=True, help="where the judge's replies are kept")
     parser.add_argument("--llm", help="whom to ask where no reply is kept: http://HOST/v1#MODEL, ollama:NAME, …")
-    parser.add_argument("--per-set", type=int, default=24)
+    parser.add_argument("--per-set", type=int, default=40)
     parser.add_argument("--verifier", default=None, help="a name as in verify(); default: the model of the package")
     parser.add_argument("--examples", action="store_true", help="print what both get wrong")
     options = parser.parse_args()
@@ -164,7 +166,7 @@ def main() -> None:
     ours = np.array([try_claim(claim_of(row), verifier).said for row in rows])
     theirs = np.array([bool(_YES.match(reply)) for _, reply in answered])
     groups = {name: [n for n, row in enumerate(rows) if row.source == name] for name in SETS}
-    groups = {name: places for name, places in groups.items() if places}
+    groups = {name: places for name, places in groups.items() if len(places) >= LEAST_ROWS}
     print(table({**groups, "all": range(len(rows))}, label, {"grounded": ours, "judge": theirs}))
     for name, said in (("grounded", ours), ("judge", theirs)):
         low, high = interval([row.group for row in rows], lambda at, said=said: balanced(label[at], said[at])) or (0, 0)
