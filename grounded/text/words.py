@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
 LONGEST = 40
 """Code points of a word that is kept; longer ones hardly come again, and whole pages without a space are one word."""
+
+_NUMBERED = re.compile(r"\d{5}")
+"""Order and account numbers do not come again either, and a long stream of them would fill the memory with them."""
 
 V = TypeVar("V")
 
@@ -25,7 +29,7 @@ class Words(dict[str, V]):
 
     def __missing__(self, word: str) -> V:
         found = self._of(word)
-        if len(word) <= LONGEST:
+        if len(word) <= LONGEST and not _NUMBERED.search(word):
             if len(self) >= self._most:
                 self.clear()
             self[word] = found

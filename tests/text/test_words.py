@@ -16,10 +16,10 @@ def test_it_says_what_it_was_made_of_and_keeps_at_most_so_many(asked: list[str],
         assert len(words) <= most
 
 
-def test_a_kept_word_is_looked_up_once_and_a_long_one_is_not_kept() -> None:
+def test_a_kept_word_is_looked_up_once_and_a_long_one_or_a_long_number_is_not_kept() -> None:
     looked_up: list[str] = []
     words = Words(looked_up.append, 10)
-    for word in ("short", "short", "x" * LONGEST, "y" * (LONGEST + 1)):
+    for word in ("short", "short", "x" * LONGEST, "y" * (LONGEST + 1), "2026", "No.20261128", "2026"):
         words[word]
-    assert looked_up == ["short", "x" * LONGEST, "y" * (LONGEST + 1)]
-    assert len(words) == 2
+    assert looked_up == ["short", "x" * LONGEST, "y" * (LONGEST + 1), "2026", "No.20261128"]
+    assert len(words) == 3
