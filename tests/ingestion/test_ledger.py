@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, event, inspect, select, text
+from sqlalchemy import Connection, create_engine, event, insert, inspect, select, text
 
 from grounded.errors import (
     ConfigurationError,
@@ -27,7 +27,7 @@ from grounded.errors import (
 from grounded.ingestion.ledger import Attributes, Batch, Checkpointed, Content, Ledger, Write, reads
 from grounded.ingestion.ledger.engine import connect, reading, writing
 from grounded.ingestion.ledger.migrations import prepare
-from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER, metadata, runs
+from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, SCHEMA_NUMBER, metadata, runs, texts
 from grounded.ingestion.ledger.text import TextCache
 from grounded.records import (
     AnswerRecord,
@@ -177,6 +177,28 @@ def test_looking_for_what_expired_does_not_go_through_all_that_is_live(tmp_path:
         ((statement, parameters),) = asked
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
     assert "USING INDEX documents_expiring" in plan[0].detail
+
+
+def test_reading_passages_does_not_go_through_all_texts(tmp_path: Path) -> None:
+    """Every search asks for thirty of them or more."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    metadata.create_all(engine)
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    with engine.connect() as connection:
+        connection.execute(
+            insert(texts), [{"version_id": n, "block": b, "content": b"ab"} for n in (1, 2) for b in (0, 1)]
+        )
+        wanted = [
+            (1, 0, 1),
+            (2, BLOCK_CHARACTERS - 1, BLOCK_CHARACTERS + 1),
+            (1, BLOCK_CHARACTERS, BLOCK_CHARACTERS + 2),
+        ]
+        asked.clear()
+        assert TextCache().read(connection, wanted)[::2] == ["a", "ab"]
+        ((statement, parameters),) = asked
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert not [step.detail for step in plan if step.detail.startswith("SCAN")]
 
 
 def test_attributes_change_without_a_new_version(ledger: Ledger) -> None:

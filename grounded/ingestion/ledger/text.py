@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, texts
 from grounded.ingestion.ledger.writes import slices
@@ -34,8 +34,7 @@ class TextCache:
         blocks = self._cached(needed)
         missing = [block for block in needed if block not in blocks]
         for some in slices(missing, _PORTION):
-            query = select(texts).where(tuple_(texts.c.version_id, texts.c.block).in_(some))
-            found = connection.execute(query)
+            found = connection.execute(select(texts).where(_is_among(some)))
             loaded = {(row.version_id, row.block): row.content.decode("utf-8", "surrogatepass") for row in found}
             blocks.update(loaded)
             self._keep(loaded)
@@ -53,6 +52,14 @@ class TextCache:
             self._blocks.update(loaded)
             while len(self._blocks) > self._limit:
                 self._blocks.popitem(last=False)
+
+
+def _is_among(blocks: Iterable[tuple[int, int]]) -> ColumnElement[bool]:
+    """The condition of these blocks. Written as a list of pairs it would make SQLite read the whole table."""
+    versions: dict[int, list[int]] = {}
+    for version_id, number in blocks:
+        versions.setdefault(number, []).append(version_id)
+    return or_(*(and_(texts.c.block == number, texts.c.version_id.in_(ids)) for number, ids in versions.items()))
 
 
 def _blocks_of(wanted: Slice) -> list[tuple[int, int]]:
