@@ -61,9 +61,10 @@ pdfplumber_text = pdfplumber
 
 
 def unstructured(content: bytes) -> str:
-    from unstructured.partition.pdf import partition_pdf
+    """Without its language model, which only names the kinds of its elements and is not in the package registries."""
+    from grounded.ingestion.parsers.longtail import partitioner
 
-    elements = partition_pdf(file=io.BytesIO(content), strategy="fast", languages=[""])
+    elements = partitioner("pdf")(file=io.BytesIO(content), strategy="fast", languages=["eng"])
     return "\n\n".join(element.text for element in elements)
 
 

@@ -38,7 +38,7 @@ def parse_rtf(source: Source) -> Parsed:
         MissingExtraError: The extra ``unstructured`` is not installed.
     """
     # A language given means that none is guessed, which is slow and not the same on every run.
-    elements = _partitioner("rtf")(file=io.BytesIO(source.content), languages=[""])
+    elements = partitioner("rtf")(file=io.BytesIO(source.content), languages=[""])
     builder = TextBuilder(source.limits)
     reader = _Elements(builder, source)
     for element in elements:
@@ -46,8 +46,8 @@ def parse_rtf(source: Source) -> Parsed:
     return builder.parsed(title=reader.title, media_type="application/rtf")
 
 
-def _partitioner(kind: str) -> Callable[..., list[Any]]:
-    """The partition function, with the network and the language model switched off."""
+def partitioner(kind: str) -> Callable[..., list[Any]]:
+    """The partition function of a format, with the network and the language model switched off."""
     os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="1", UNSTRUCTURED_DISABLE_NOTICE="1")
     try:
         text_type = import_module("unstructured.partition.text_type")
