@@ -170,9 +170,10 @@ class EdgeStore:
             StoreError: An id is malformed, or the store failed.
         """
         wanted: list[Any] = check_ids(ids)
-        for start in range(0, len(wanted), PAGE_IDS):
-            self._update(qdrant_edge.UpdateOperation.delete_points(wanted[start : start + PAGE_IDS]))
-        self._gone += len(wanted)
+        with self._guard:
+            for start in range(0, len(wanted), PAGE_IDS):
+                self._update(qdrant_edge.UpdateOperation.delete_points(wanted[start : start + PAGE_IDS]))
+            self._gone += len(wanted)
 
     def dense(self, vector: Vector, *, limit: int, condition: Condition | None = None) -> list[Scored]:
         """The nearest points by cosine similarity in [-1, 1]: highest first, ties by id.
@@ -251,9 +252,11 @@ class EdgeStore:
         Raises:
             StoreError: The disk is full, or the store failed; it is as it was before.
         """
-        with self._guard, EdgeStore(self._path / compacting.FRESH, dimension=self._dimension, create=True) as fresh:
-            compacting.copy(list(self.ids()), self.points, fresh, self._kinds)
-            self._reopen(compacting.swap)
+        with self._guard:
+            compacting.recover(self._path)  # a copy that failed may hold what was deleted since
+            with EdgeStore(self._path / compacting.FRESH, dimension=self._dimension, create=True) as fresh:
+                compacting.copy(list(self.ids()), self.points, fresh, self._kinds)
+                self._reopen(compacting.swap)
 
     def flush(self) -> None:
         """Return when everything written so far survives a crash of the machine.

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from grounded.errors import (
 )
 from grounded.protocols import Point, SparseVector
 from grounded.records import AnyOf
-from grounded.retrieval import edge
+from grounded.retrieval import compacting, edge
 from grounded.retrieval.edge import EdgeStore
 from grounded.retrieval.engine import GROWTH_BYTES
 from grounded.testing.points import KEYS, make_points
@@ -300,6 +300,27 @@ def test_few_deletions_reopen_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         store.delete([point.id for point in points[:50]])
         store.flush()
         assert store._shard is before
+
+
+def test_a_copy_that_failed_leaves_nothing_in_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = make_points(30, dimension=8, seed=7)
+    with _of(tmp_path / "shard") as store:
+        store.upsert(points)
+        read, portions = store.points, iter(range(3))
+
+        def failing(ids: Sequence[str]) -> list[Point]:
+            if next(portions) == 2:
+                raise StoreError("It broke.")
+            return read(ids)
+
+        monkeypatch.setattr(store, "points", failing)
+        monkeypatch.setattr(compacting, "BATCH_POINTS", 10)
+        with pytest.raises(StoreError, match="broke"):
+            store.compact()
+        monkeypatch.undo()
+        store.delete([point.id for point in points[:10]])
+        store.compact()
+        assert set(store.ids()) == {point.id for point in points[10:]}
 
 
 def test_a_store_that_cannot_be_rewritten_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

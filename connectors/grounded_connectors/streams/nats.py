@@ -187,7 +187,7 @@ class _Reader:
         self._pending = (info.num_pending or 0) + (info.num_ack_pending or 0)
         self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{info.name}"
         self._replies = self._client.new_inbox()
-        # A callback for each message costs a tenth of waiting for each.
+        # Waiting for each message would make a task of it.
         await self._client.subscribe(f"{self._replies}.*", cb=arrived)
         return self._gaps(after, state)
 
