@@ -71,14 +71,17 @@ def wice() -> Iterator[Base]:
 
 
 def fool_me_twice() -> Iterator[Base]:
-    """Claims nobody trained on with their gold sentences; without those, what was retrieved beside them stays."""
+    """Claims nobody trained on with their gold sentences.
+
+    What decides is not taken out of these: of 24 claims read by hand, the sentences retrieved beside the gold ones were
+    called supporting for 14, and did support about half of those.
+    """
     pages = {each.group for each in read_sets(ROOT / "groundedness", "fool_me_twice") if each.part == "board"}
     for row in lines("groundedness/fool_me_twice/test.jsonl"):
         if row["label"] != "SUPPORTS" or row["wikipedia_page"] not in pages:
             continue
         gold = [item["text"] for item in row["gold_evidence"]]
-        rest = [item["text"] for item in row["retrieved_evidence"] if item["text"] not in gold]
-        yield Base("fool_me_twice", row["text"], " ".join(gold), row["wikipedia_page"], " ".join(rest))
+        yield Base("fool_me_twice", row["text"], " ".join(gold), row["wikipedia_page"], "")
 
 
 def sections() -> Iterator[Base]:
