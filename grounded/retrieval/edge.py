@@ -268,8 +268,7 @@ class EdgeStore:
             StoreError: The disk is full, or the store failed.
         """
         with self._guard:
-            check_space(self._path, RESERVE_BYTES)
-            self._call("flush")
+            self._flush()
             if self._gone >= GONE_POINTS:
                 self._forget()
 
@@ -284,7 +283,7 @@ class EdgeStore:
                 return
             try:
                 if self._pid == os.getpid():
-                    self.flush()
+                    self._flush()  # closing lets go of what was deleted anyway
             finally:
                 self._release()
 
@@ -295,6 +294,10 @@ class EdgeStore:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+    def _flush(self) -> None:
+        check_space(self._path, RESERVE_BYTES)
+        self._call("flush")
 
     def _forget(self) -> None:
         """Let go of deleted points where they are many for those that are left."""
