@@ -6,7 +6,7 @@ import dataclasses
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -166,39 +166,36 @@ def test_what_a_document_supersedes_is_found_by_key_or_by_name_beside_it(ledger:
     assert found[unknown[0]][0].supersedes == document_id("default", "files", "hr/1999.md")
 
 
-def test_looking_for_what_expired_does_not_go_through_all_that_is_live(tmp_path: Path) -> None:
-    """It is asked every second: at a million documents of one source that would cost more than everything else."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+def _with_plan(path: Path, ask: Callable[[Connection], Any], *kept: dict[str, Any]) -> tuple[Any, list[str]]:
+    """What a question of one statement finds among ``kept`` texts, and how SQLite looks for it."""
+    engine = create_engine(f"sqlite:///{path / 'ledger.sqlite'}")
     metadata.create_all(engine)
     asked: list[tuple[str, Any]] = []
-    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
     with engine.connect() as connection:
-        assert reads.expired(connection, "default", "memory", datetime.now(UTC), 10) == []
+        if kept:
+            connection.execute(insert(texts), kept)
+        event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        found = ask(connection)
         ((statement, parameters),) = asked
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    assert "USING INDEX documents_expiring" in plan[0].detail
+    return found, [step.detail for step in plan]
+
+
+def test_looking_for_what_expired_does_not_go_through_all_that_is_live(tmp_path: Path) -> None:
+    """It is asked every second: at a million documents of one source that would cost more than everything else."""
+    found, plan = _with_plan(tmp_path, lambda ledger: reads.expired(ledger, "default", "memory", datetime.now(UTC), 10))
+    assert found == []
+    assert "USING INDEX documents_expiring" in plan[0]
 
 
 def test_reading_passages_does_not_go_through_all_texts(tmp_path: Path) -> None:
     """Every search asks for thirty of them or more."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    metadata.create_all(engine)
-    asked: list[tuple[str, Any]] = []
-    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
-    with engine.connect() as connection:
-        connection.execute(
-            insert(texts), [{"version_id": n, "block": b, "content": b"ab"} for n in (1, 2) for b in (0, 1)]
-        )
-        wanted = [
-            (1, 0, 1),
-            (2, BLOCK_CHARACTERS - 1, BLOCK_CHARACTERS + 1),
-            (1, BLOCK_CHARACTERS, BLOCK_CHARACTERS + 2),
-        ]
-        asked.clear()
-        assert TextCache().read(connection, wanted)[::2] == ["a", "ab"]
-        ((statement, parameters),) = asked
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    assert not [step.detail for step in plan if step.detail.startswith("SCAN")]
+    border = BLOCK_CHARACTERS
+    wanted = [(1, 0, 1), (2, border - 1, border + 1), (1, border, border + 2)]
+    kept = ({"version_id": n, "block": b, "content": b"ab"} for n in (1, 2) for b in (0, 1))
+    found, plan = _with_plan(tmp_path, lambda ledger: TextCache().read(ledger, wanted), *kept)
+    assert found[::2] == ["a", "ab"]
+    assert not [step for step in plan if step.startswith("SCAN")]
 
 
 def test_attributes_change_without_a_new_version(ledger: Ledger) -> None:
