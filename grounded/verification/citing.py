@@ -56,14 +56,14 @@ def sentence_citations(
     Args:
         item: The sentence.
         decided: What was found about it.
-        findings: What was found about the whole, then about each part.
+        findings: What was found about the whole, then about each part if those were looked at.
         passages: ``[n]`` is ``passages[n-1]``.
         place: Adds the places in the origin to a piece of evidence.
     """
     whole, *parts = [finding.supporting for finding in findings]
 
     def supporting(marker: Marker) -> frozenset[int]:
-        for number, following in enumerate(item.parts[1:]):
+        for number, following in enumerate(item.parts[1:] if parts else ()):
             if marker.end <= following.span.start:
                 return whole | parts[number]
         return whole.union(*(parts if decided.verdict == "supported" else parts[-1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from grounded.records import ClaimPart, worst_verdict
 from grounded.text.shortening import shortened
@@ -10,6 +10,16 @@ from grounded.verification.aggregation import Finding
 
 _SHOWN = 60
 """Characters of a part that its reason quotes."""
+
+
+def is_decided(whole: Finding, cited: Iterable[int] = ()) -> bool:
+    """Whether nothing that is found about a sentence's parts would change what is said of it.
+
+    Args:
+        whole: What is found about the sentence.
+        cited: Indices of the passages that it cites: one that does not support the whole may support a part.
+    """
+    return whole.verdict == "check_failed" or (whole.verdict == "supported" and whole.supporting.issuperset(cited))
 
 
 def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
@@ -33,13 +33,13 @@ from grounded.verification.aggregation import Finding, Thresholds
 from grounded.verification.calibration import apply, matching, probabilities, reference
 from grounded.verification.citing import citations, cited_indices, sentence_citations
 from grounded.verification.claims import Draft, Drafts, draft
-from grounded.verification.joining import joined
+from grounded.verification.joining import is_decided, joined
 from grounded.verification.judging import Judge, Question
 from grounded.verification.markers import Marker
 from grounded.verification.naming import SourceNames
 from grounded.verification.network import TrainedModel
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, follow
-from grounded.verification.resolution import SENTENCES_BEFORE, Basis, resolve
+from grounded.verification.resolution import SENTENCES_BEFORE, Basis, Scored, resolve
 from grounded.verification.sources import passages_from
 from grounded.verification.windows import WindowIndex
 
@@ -210,12 +210,26 @@ class Prepared:
         known = {} if known is None else known
         bases = {number: Basis.of(drafts, number) for number in range(start, len(drafts))}
         asked = {
-            basis: self._questions(drafts[number], drafts[:number])
+            basis: (drafts[number], drafts[:number])
             for number, basis in bases.items()
             if not drafts[number].skip and basis not in known
         }
-        known.update(self._judge.findings(asked))
+        known.update(self._findings(asked))
         return [self._claim(answer, drafts[number], known.get(basis, ())) for number, basis in bases.items()]
+
+    def _findings(self, asked: Mapping[Basis, tuple[Draft, Sequence[Draft]]]) -> Known:
+        """What is found about sentences, given with those before them: about each as a whole, then about its parts.
+
+        The parts of a sentence that is decided as a whole are not looked at, unless it cites for them.
+        """
+        wholes = self._judge.findings({basis: [self._whole(*each)] for basis, each in asked.items()})
+        left = {
+            basis: self._parts(item, before)
+            for basis, (item, before) in asked.items()
+            if item.parts and not is_decided(wholes[basis][0], self._cited(item))
+        }
+        parts = self._judge.findings(left)
+        return {basis: [*whole, *parts.get(basis, ())] for basis, whole in wholes.items()}
 
     def report_of(
         self, text: str, claims: Sequence[Claim], *, stray: Sequence[Marker] = (), warnings: Sequence[str] = ()
@@ -269,31 +283,36 @@ class Prepared:
         written = self.report(answer, known)
         return follow(policy, written, lambda text: self.report(text, known), rewrite=rewrite, tries=tries)
 
-    def _questions(self, item: Draft, before: Sequence[Draft]) -> list[Question]:
-        """The whole sentence first, then its parts."""
-        cited = cited_indices(item.markers, self.passages)
-        found: list[Question] = []
+    def _whole(self, item: Draft, before: Sequence[Draft]) -> Question:
+        return self._judge.question(self._scored(item, item.text, before), self._cited(item))
+
+    def _parts(self, item: Draft, before: Sequence[Draft]) -> list[Question]:
         # What "it" means in a later part is said by the first one.
         within = [*before, *(replace(item, text=part.text) for part in item.parts[:1])]
-        for number, text in enumerate((item.text, *(part.text for part in item.parts))):
-            scored = resolve(
-                text,
-                lead=item.lead,
-                before=(before if number < 2 else within)[-SENTENCES_BEFORE:],
-                question=self._question,
-                reference_date=self._reference_date,
-                cites_author=any(marker.style == "(author year)" for marker in item.markers),
-            )
-            found.append(self._judge.question(scored, cited, is_part=bool(found)))
-        return found
+        scored = [self._scored(item, part.text, within if number else before) for number, part in enumerate(item.parts)]
+        return [self._judge.question(each, self._cited(item), is_part=True) for each in scored]
+
+    def _cited(self, item: Draft) -> tuple[int, ...]:
+        return cited_indices(item.markers, self.passages)
+
+    def _scored(self, item: Draft, text: str, before: Sequence[Draft]) -> Scored:
+        return resolve(
+            text,
+            lead=item.lead,
+            before=before[-SENTENCES_BEFORE:],
+            question=self._question,
+            reference_date=self._reference_date,
+            cites_author=any(marker.style == "(author year)" for marker in item.markers),
+        )
 
     def _claim(self, answer: str, item: Draft, findings: Sequence[Finding]) -> Claim:
         text = item.span.slice(answer)
         if item.skip:
             marks = citations(item.markers, self.passages, supporting=None)
             return Claim(text=text, span=item.span, verdict="not_a_claim", citations=marks, reason=item.skip)
-        whole, parts = findings[0], self._parts(answer, item, findings)
-        together = joined(whole, findings[1:], parts)
+        whole, *of_parts = findings
+        parts = self._shown(answer, item, of_parts)
+        together = joined(whole, of_parts, parts)
         finding = apply(self._verifier.calibration, together)
         evidence = tuple(self._placed(each) for each in finding.evidence)
         checked = finding.verdict != "check_failed"
@@ -317,7 +336,8 @@ class Prepared:
             return evidence
         return evidence.model_copy(update={"locators": self._locate(evidence)})
 
-    def _parts(self, answer: str, item: Draft, findings: Sequence[Finding]) -> tuple[ClaimPart, ...]:
+    def _shown(self, answer: str, item: Draft, findings: Sequence[Finding]) -> tuple[ClaimPart, ...]:
+        """The parts with what was found about them; none where they were not looked at."""
         return tuple(
             ClaimPart(
                 text=part.span.slice(answer),
@@ -326,7 +346,7 @@ class Prepared:
                 evidence=tuple(self._placed(each) for each in finding.evidence),
                 reason=finding.reason,
             )
-            for part, finding in zip(item.parts, findings[1:], strict=True)
+            for part, finding in zip(item.parts if findings else (), findings, strict=True)
         )
 
     def _ref(self) -> VerifierRef:

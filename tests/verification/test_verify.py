@@ -667,6 +667,25 @@ def test_a_name_in_the_place_of_another_is_not_supported() -> None:
     assert claim.verdict in ("unsupported", "contradicted")
 
 
+@pytest.mark.parametrize(
+    ("support", "marker", "parts_read"),
+    [(0.9, "", False), (0.9, " [1]", False), (0.9, " [2]", True), (0.1, "", True)],
+)
+def test_parts_are_read_only_where_they_matter(support: float, marker: str, parts_read: bool) -> None:
+    read: set[str] = set()
+
+    def judge(pairs: Any) -> Any:
+        read.update(claim for _, claim in pairs)
+        likely = [support if "Buyers" in window else 0.0 for window, _ in pairs]
+        return [Judgement(each, 0.0, 1.0 - each) for each in likely]
+
+    answer = f"The kettle is liked by many buyers, and the toaster is liked by few{marker}."
+    sources = ["Buyers praise the kettle and not the toaster.", "Bern is a town on a river."]
+    (claim,) = verify(answer, sources, verifier=FakeModel(judge)).claims
+    assert claim.verdict == ("supported" if support > 0.5 else "unsupported")
+    assert bool(read - {answer.replace(marker, "")}) is parts_read
+
+
 # -- a low threshold lets a model say more, and the rules no more -----------------------------------------------------
 
 LOW = Thresholds(support=0.1, contradiction=0.1)
