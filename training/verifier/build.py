@@ -2,8 +2,8 @@
 
     python build.py --sets ../../../shared/data/groundedness --out work [--sentences 2000] [--text-only]
 
-``--text-only`` writes the sentences that ``paraphrase.py`` reads, and no pairs; what that made is used when it stands in
-``work/paraphrases.jsonl``. Parsing takes ten to twenty minutes a core and is kept in ``work/docs``.
+``--text-only`` writes the sentences that ``paraphrase.py`` reads, and no pairs; what that made is used when it stands
+in ``work/paraphrases.jsonl``. Parsing takes ten to twenty minutes a core and is kept in ``work/docs``.
 """
 
 from __future__ import annotations
