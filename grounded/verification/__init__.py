@@ -9,9 +9,10 @@ from grounded.verification.labelling import Example
 from grounded.verification.markers import STYLES, Marker, Style, markers, render_marker, strip_markers
 from grounded.verification.naming import SourceNames
 from grounded.verification.policies import POLICIES, REPAIR_TRIES, Rewrite, check_policy, fails, follow, withheld
+from grounded.verification.prepared import Prepared
 from grounded.verification.sources import passages_from
 from grounded.verification.streaming import AnswerStream, CheckEvent, replay, verify_stream
-from grounded.verification.verifying import Prepared, Verifier, verify
+from grounded.verification.verifying import Verifier, verify
 from grounded.verification.writing import cite
 
 __all__ = [

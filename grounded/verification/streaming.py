@@ -29,8 +29,9 @@ from grounded.records import (
 from grounded.twins import cancellable, iterate
 from grounded.verification.claims import Draft
 from grounded.verification.policies import REPAIR_TRIES, Rewrite, check_policy, fails, follow
+from grounded.verification.prepared import Known, Prepared
 from grounded.verification.resolution import SENTENCES_BEFORE
-from grounded.verification.verifying import Known, Prepared, Verifier
+from grounded.verification.verifying import Verifier
 
 _MAY_END = re.compile(r"[.!?…。！？:;\n\]】>)⁰¹²³⁴-⁹]")
 # Where a sentence ends depends on the word that follows; eight letters will do where words are not set apart.
