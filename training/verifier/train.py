@@ -87,6 +87,8 @@ def batches(files: Sequence[tuple[Pairs, float]], tokens: int, chance: np.random
         order = [chance.permutation(every) for _ in range(whole)]
         order.append(chance.permutation(every)[: int(part * len(every))])
         rows = np.concatenate(order)
+        if not len(rows):
+            continue
         rows = rows[np.argsort(pairs.length[rows], kind="stable")]
         cuts = np.flatnonzero(np.diff(pairs.length[rows])) + 1
         for same in np.split(rows, cuts):
