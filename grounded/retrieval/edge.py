@@ -244,8 +244,10 @@ class EdgeStore:
     def count(self, condition: Condition | None = None) -> int:
         """How many points there are, exactly."""
         with self._guard:
-            request = qdrant_edge.CountRequest(exact=True, filter=self._filter(condition))
-            return int(self._call("count", request))
+            wanted = self._filter(condition)
+            if wanted is None:
+                return int(self._call("info").points_count)
+            return int(self._call("count", qdrant_edge.CountRequest(exact=True, filter=wanted)))
 
     def compact(self) -> None:
         """Rewrite the store's files, so that they hold nothing of points that were deleted.
