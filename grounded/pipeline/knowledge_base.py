@@ -342,7 +342,8 @@ class KnowledgeBase(Keeping, Streamed):
         check_k(k)
         check_expand(expand)
         conditions = conditions_from(reading.get("where"))
-        check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
+        if conditions:
+            check_kinds(conditions, {**SYSTEM_KEYS, **self._ledger.filter_keys()})
         condition = AllOf(conditions=(visible_to(viewer), *conditions))
         second = reranker(reading.get("rerank"))
         ledger = self._ledger

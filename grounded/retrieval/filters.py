@@ -91,10 +91,38 @@ def translate(
     Raises:
         UnknownNameError: The condition mentions a key that was not declared.
     """
+    check_declared(condition, kinds)
+    return _Translator(dialect, kinds, path).filter(condition)
+
+
+def check_declared(condition: Condition, kinds: Mapping[str, KeyKind]) -> None:
+    """Refuse a condition on a key that was not declared.
+
+    Raises:
+        UnknownNameError: It mentions one.
+    """
     for key in sorted(keys_of(condition)):
         if key not in kinds:
             raise UnknownNameError("filter key", key, tuple(kinds), fix="Declare it before filtering on it.")
-    return _Translator(dialect, kinds, path).filter(condition)
+
+
+def what_decides(condition: Condition, is_met_by_all: Callable[[Condition], bool]) -> Condition | None:
+    """The condition without the parts that every point meets; None when nothing else is asked for.
+
+    Args:
+        condition: What must hold.
+        is_met_by_all: Whether every point meets a condition that has no parts; False when that is not known.
+    """
+    match condition:
+        case AllOf(conditions=inner):
+            left = tuple(part for each in inner if (part := what_decides(each, is_met_by_all)) is not None)
+            return AllOf(conditions=left) if len(left) > 1 else next(iter(left), None)
+        case OneOf(conditions=inner):
+            return None if any(what_decides(each, is_met_by_all) is None for each in inner) else condition
+        case Not():
+            return condition
+        case _:
+            return None if is_met_by_all(condition) else condition
 
 
 class _Translator:

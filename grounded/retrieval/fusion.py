@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grounded.protocols import Embedder, Scored
 
@@ -18,8 +18,7 @@ LEAST_SPREAD = 0.05
 _TAIL = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(NamedTuple):
     """One id with its joint score in (0, 1] and its rank in either ranking, from 1; None where it is missing."""
 
     id: str

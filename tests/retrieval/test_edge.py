@@ -10,10 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from grounded.errors import (
     EmbedderMismatchError,
@@ -23,11 +25,12 @@ from grounded.errors import (
     StoreError,
 )
 from grounded.protocols import Point, SparseVector
-from grounded.records import AnyOf
+from grounded.records import AllOf, AnyOf, Condition, Not, Viewer
 from grounded.retrieval import compacting, edge
 from grounded.retrieval.edge import EdgeStore
 from grounded.retrieval.engine import GROWTH_BYTES
-from grounded.testing.points import KEYS, make_points
+from grounded.retrieval.filters import visible_to
+from grounded.testing.points import KEYS, holds, make_points
 from grounded.testing.stores import StoreContract
 
 ROOT = Path(__file__).parents[2]
@@ -255,6 +258,69 @@ def test_threads_may_share_it(tmp_path: Path) -> None:
             thread.join()
         assert errors == []
         assert store.count() == 160
+
+
+# -- what all points meet is not compared ------------------------------------------------------------------------------
+
+VISIBLE: tuple[Condition, ...] = (
+    visible_to(Viewer(tenant="a")),
+    visible_to(Viewer(tenant="b", principals=("ann",))),
+    AllOf(conditions=(visible_to(Viewer(tenant="a")), AnyOf(key="source", values=("files",)))),
+    Not(condition=visible_to(Viewer(tenant="a"))),
+    AnyOf(key="tenant", values=(True,)),
+)
+_payloads = st.fixed_dictionaries(
+    {},
+    optional={
+        "tenant": st.sampled_from(["a", "a", "a", "b", ["a"], ["a", "b"], []]),
+        "principals": st.sampled_from([[], [], ["ann"], ["bob", "staff"]]),
+        "source": st.sampled_from(["files", "mail"]),
+    },
+)
+_some = st.integers(0, 11)
+_steps = st.one_of(
+    st.tuples(st.just("write"), st.lists(st.tuples(_some, _payloads), min_size=1, max_size=4)),
+    st.tuples(st.just("change"), st.tuples(_some, _payloads)),
+    st.tuples(st.just("delete"), st.lists(_some, min_size=1, max_size=3)),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(_steps, min_size=1, max_size=12), st.sampled_from(VISIBLE))
+def test_every_search_is_that_of_a_store_that_compares_everything(
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, Any]], condition: Condition
+) -> None:
+    """Whatever was written, and whether all points met the condition before or not."""
+    folder, points = tmp_path_factory.mktemp("store") / "shard", make_points(12, 8)
+    there: dict[str, dict[str, Any]] = {}
+    meets: set[str] = set()
+    store = EdgeStore(folder, dimension=8, create=True)
+    for step, what in steps:
+        if step == "write":
+            batch = [
+                Point(points[number].id, points[number].dense, points[number].sparse, said) for number, said in what
+            ]
+            store.upsert(batch)
+            there.update((point.id, dict(point.payload)) for point in batch)
+        elif step == "change":
+            identity, said = points[what[0]].id, what[1]
+            store.set_payload([identity], said)
+            if identity in there:
+                there[identity] |= said
+        else:
+            store.delete([points[number].id for number in what])
+            for number in what:
+                there.pop(points[number].id, None)
+        meets = {identity for identity, payload in there.items() if holds(condition, payload)}
+        assert {each.id for each in store.dense(points[0].dense, limit=50, condition=condition)} == meets
+        assert store.count(condition) == len(meets)
+    words = store.sparse(points[0].sparse, limit=50, condition=condition)
+    store.close()
+    with EdgeStore(folder, dimension=8, create=False) as again:
+        found = {each.id: each.score for each in again.sparse(points[0].sparse, limit=50, condition=condition)}
+        # Rounded otherwise when the engine comes to them another way.
+        assert found == pytest.approx({each.id: each.score for each in words}, rel=1e-5)
+        assert again.count(condition) == len(meets)
 
 
 # -- what was deleted is let go of ------------------------------------------------------------------------------------

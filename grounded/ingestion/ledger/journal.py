@@ -25,6 +25,7 @@ from grounded.records import AnswerRecord, Document, Failure, IngestReport, KeyK
 
 RUNS_KEPT = 200
 """Finished runs of one source that are remembered."""
+_KINDS = select(filter_keys.c.key, filter_keys.c.kind).order_by(filter_keys.c.declared_at, filter_keys.c.key)
 
 
 def settle(connection: Connection, batch: Batch, now: datetime) -> None:
@@ -189,8 +190,7 @@ def mark_source(connection: Connection, tenant: str, source: str, *, dirty: bool
 
 def kinds(connection: Connection) -> dict[str, KeyKind]:
     """Declared metadata keys and their kinds, in order of declaration."""
-    query = select(filter_keys.c.key, filter_keys.c.kind).order_by(filter_keys.c.declared_at, filter_keys.c.key)
-    return {row.key: cast("KeyKind", row.kind) for row in connection.execute(query)}
+    return {row.key: cast("KeyKind", row.kind) for row in connection.execute(_KINDS)}
 
 
 def declare(connection: Connection, new: Mapping[str, KeyKind], now: datetime) -> None:

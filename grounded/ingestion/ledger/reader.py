@@ -14,6 +14,8 @@ from grounded.ingestion.ledger.schema import meta
 from grounded.ingestion.ledger.text import TextCache
 from grounded.records import Passage, Segment, Viewer
 
+_REVISION = select(meta.c.revision)
+
 
 class Reader:
     """The side of a ledger that searches and answers ask. Thread-safe."""
@@ -92,7 +94,7 @@ class Reader:
     def revision(self) -> int:
         """Grows with every transaction that changes what is live: equal before and after means nothing changed."""
         with reading(self._engine) as connection:
-            return int(connection.execute(select(meta.c.revision)).scalar_one())
+            return int(connection.execute(_REVISION).scalar_one())
 
 
 def _found(row: reads.VersionRow | None, document_id: str, version: str | None) -> reads.VersionRow:

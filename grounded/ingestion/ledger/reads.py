@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
 from grounded.ingestion.ledger.schema import (
     documents,
@@ -58,6 +58,10 @@ _LIVE: Select[Any] = (
     .join(versions, versions.c.id == occurrences.c.version_id)
     .join(documents, documents.c.live_version_id == versions.c.id)
 )
+# Made once: to make this statement anew takes longer than SQLite takes for it.
+_LIVE_OF_CHUNKS = _LIVE.where(occurrences.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
+    occurrences.c.version_id, occurrences.c.ordinal
+)
 
 
 def passages(
@@ -66,8 +70,7 @@ def passages(
     """The live occurrences of chunks that ``viewer`` may see, in order of place; chunks without any are left out."""
     found: dict[str, list[Passage]] = {}
     for some in slices(list(dict.fromkeys(chunk_ids)), _PORTION):
-        query = _LIVE.where(occurrences.c.chunk_id.in_(some))
-        rows = connection.execute(query.order_by(occurrences.c.version_id, occurrences.c.ordinal)).all()
+        rows = connection.execute(_LIVE_OF_CHUNKS, {"chunks": some}).all()
         for passage in _as_passages(connection, cache, rows, viewer):
             found.setdefault(passage.id, []).append(passage)
     return {chunk: found[chunk] for chunk in chunk_ids if chunk in found}

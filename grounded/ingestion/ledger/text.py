@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 
 from grounded.ingestion.ledger.schema import BLOCK_CHARACTERS, texts
 from grounded.ingestion.ledger.writes import slices
@@ -34,7 +36,7 @@ class TextCache:
         blocks = self._cached(needed)
         missing = [block for block in needed if block not in blocks]
         for some in slices(missing, _PORTION):
-            found = connection.execute(select(texts).where(_is_among(some)))
+            found = connection.execute(*_asked_for(some))
             loaded = {(row.version_id, row.block): row.content.decode("utf-8", "surrogatepass") for row in found}
             blocks.update(loaded)
             self._keep(loaded)
@@ -54,12 +56,31 @@ class TextCache:
                 self._blocks.popitem(last=False)
 
 
-def _is_among(blocks: Iterable[tuple[int, int]]) -> ColumnElement[bool]:
-    """The condition of these blocks. Written as a list of pairs it would make SQLite read the whole table."""
+def _asked_for(blocks: Iterable[tuple[int, int]]) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement that reads these blocks, and its values.
+
+    Written as a list of pairs it would make SQLite read the whole table.
+    """
     versions: dict[int, list[int]] = {}
     for version_id, number in blocks:
         versions.setdefault(number, []).append(version_id)
-    return or_(*(and_(texts.c.block == number, texts.c.version_id.in_(ids)) for number, ids in versions.items()))
+    values: dict[str, Any] = {}
+    for place, (number, ids) in enumerate(versions.items()):
+        values |= {f"number{place}": number, f"versions{place}": ids}
+    return _statement(len(versions)), values
+
+
+@cache
+def _statement(numbers: int) -> Select[Any]:
+    """One for so many numbers of blocks: to make it anew takes longer than SQLite takes for it."""
+    wanted = (
+        and_(
+            texts.c.block == bindparam(f"number{place}"),
+            texts.c.version_id.in_(bindparam(f"versions{place}", expanding=True)),
+        )
+        for place in range(numbers)
+    )
+    return select(texts).where(or_(*wanted))
 
 
 def _blocks_of(wanted: Slice) -> list[tuple[int, int]]:
