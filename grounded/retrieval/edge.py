@@ -362,10 +362,7 @@ class EdgeStore:
             return ranked(fetch, limit)
 
     def _filter(self, condition: Condition | None) -> Any:
-        """The condition without what all points meet, which would double what a search costs; under the guard.
-
-        Who may see what is not decided here alone: the ledger asks again of every passage that is found.
-        """
+        """The condition without what all points meet, which doubles a search; the ledger checks again what is found."""
         if condition is None:
             return None
         if condition is not self._last[0]:
