@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from grounded.records import Location, Locator, Passage, Span
 
@@ -15,15 +16,18 @@ MERGED_CHARACTERS = 4000
 """Longest merged passage; a longer one would crowd other evidence out of a prompt."""
 
 
-def merged(passages: Sequence[Passage], slice_text: SliceText) -> list[Passage]:
-    """The passages with neighbours of one document version joined, each group where its best member was.
+class Group(NamedTuple):
+    """Passages that follow each other in one document version, in order of place, and the best of them."""
 
-    A merged passage keeps the id and score of that member; its text is the canonical text of the united span,
-    its locators are those of all members in document order, without repetition.
+    members: Sequence[Passage]
+    best: Passage
+
+
+def grouped(passages: Sequence[Passage]) -> list[Group]:
+    """The passages with neighbours of one document version together, each group where its best member was.
 
     Args:
         passages: Best first.
-        slice_text: Canonical text of a document version.
     """
     place = {id(passage): number for number, passage in enumerate(passages)}
     groups: list[list[Passage]] = []
@@ -32,12 +36,21 @@ def merged(passages: Sequence[Passage], slice_text: SliceText) -> list[Passage]:
             groups[-1].append(passage)
         else:
             groups.append([passage])
-    groups.sort(key=lambda group: min(place[id(member)] for member in group))
-    return [united(group, min(group, key=lambda member: place[id(member)]), slice_text) for group in groups]
+    found = [Group(group, min(group, key=lambda member: place[id(member)])) for group in groups]
+    return sorted(found, key=lambda group: place[id(group.best)])
 
 
 def united(group: Sequence[Passage], best: Passage, slice_text: SliceText) -> Passage:
-    """One passage of neighbours, in order of place, with the id and score of the best of them."""
+    """One passage of neighbours, in order of place.
+
+    It keeps the id and score of the best of them; its text is the canonical text of the united span, its locators are
+    those of all members in document order, without repetition.
+
+    Args:
+        group: Passages of one document version.
+        best: One of them.
+        slice_text: Canonical text of a document version.
+    """
     first = group[0]
     if len(group) == 1 or first.span is None or first.document_id is None or first.version is None:
         return best

@@ -11,7 +11,7 @@ from grounded.protocols import Embedder, Reranker, Scored, SparseVector, VectorS
 from grounded.records import Condition, Location, Passage, Record
 from grounded.retrieval.bm25 import query_vector
 from grounded.retrieval.fusion import Fused, dense_weight, fuse
-from grounded.retrieval.neighbours import SliceText, merged
+from grounded.retrieval.neighbours import Group, SliceText, grouped, united
 from grounded.retrieval.reranking import DIVERSIFIED, RERANKED, diversified, reranked
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def search(
         condition: What points must satisfy; ``filters.visible_to`` belongs here.
         candidates: Points taken from each ranking at first, at least k.
         slice_text: Canonical text of a document version. When given, passages that follow each other in one
-            version become one (``neighbours.merged``); without it each chunk stays its own passage.
+            version become one (``neighbours.united``); without it each chunk stays its own passage.
         reranker: Puts the best ``RERANKED`` passages (k when that is more) into its own order.
         diversity: In [0, 1]; above 0 a passage that is like a better one gives way (``reranking.diversified``).
 
@@ -135,15 +135,16 @@ def search(
     depth = max(candidates, 2 * read)
     while True:
         fused = candidate_source.fetch(depth)
-        unique, passages = _enough(fused, resolved, k, read, slice_text)
-        if candidate_source.exhausted or (len(passages) >= k and len(unique) >= read):
+        unique, groups = _enough(fused, resolved, k, read, joins=slice_text is not None)
+        if candidate_source.exhausted or (len(groups) >= k and len(unique) >= read):
             break
         depth *= _DEEPER
     said: dict[str, float] = {}
     if reranker:
         unique, said = reranked(question, unique, reranker, depth=max(k, RERANKED))
     if reranker or diversity:
-        passages = _joined(diversified(unique, store, diversity), k, slice_text)
+        groups = _groups(diversified(unique, store, diversity), k, joins=slice_text is not None)
+    passages = [united(*group, slice_text) if slice_text else group.best for group in groups]
     log.debug("search: %d candidates, %d passages", len(fused), len(passages))
     return SearchResult(
         passages=tuple(passages),
@@ -217,18 +218,18 @@ class _Resolved(dict[str, Sequence[Passage]]):
 
 
 def _enough(
-    fused: Sequence[Fused], resolved: _Resolved, k: int, read: int, slice_text: SliceText | None
-) -> tuple[list[Passage], list[Passage]]:
-    """Distinct passages, ``read`` of them when there are so many, and the first k after neighbours were joined."""
+    fused: Sequence[Fused], resolved: _Resolved, k: int, read: int, *, joins: bool
+) -> tuple[list[Passage], list[Group]]:
+    """Distinct passages, ``read`` of them when there are so many, and the first k groups of neighbours among them."""
     unique: list[Passage] = []
-    passages: list[Passage] = []
+    groups: list[Group] = []
     for reach in (_REACH * read, len(fused)):
         resolved.look_up([each.id for each in fused[:reach]])
         unique = _unique(fused[:reach], resolved)
-        passages = _joined(unique, k, slice_text)
-        if len(passages) >= k and len(unique) >= read:
+        groups = _groups(unique, k, joins=joins)
+        if len(groups) >= k and len(unique) >= read:
             break
-    return unique, passages
+    return unique, groups
 
 
 def _unique(fused: Sequence[Fused], resolved: Mapping[str, Sequence[Passage]]) -> list[Passage]:
@@ -254,13 +255,13 @@ def _unique(fused: Sequence[Fused], resolved: Mapping[str, Sequence[Passage]]) -
     ]
 
 
-def _joined(ordered: Sequence[Passage], k: int, slice_text: SliceText | None) -> list[Passage]:
-    """The first k passages after neighbours, when their text is given, have become one."""
-    if slice_text is None:
-        return list(ordered[:k])
+def _groups(ordered: Sequence[Passage], k: int, *, joins: bool) -> list[Group]:
+    """The first k groups of neighbours; when they are not to be joined each passage is one of its own."""
+    if not joins:
+        return [Group([passage], passage) for passage in ordered[:k]]
     taken = k
-    groups = merged(ordered[:taken], slice_text)
+    groups = grouped(ordered[:taken])
     while len(groups) < k and taken < len(ordered):
         taken += k - len(groups)
-        groups = merged(ordered[:taken], slice_text)
+        groups = grouped(ordered[:taken])
     return groups[:k]

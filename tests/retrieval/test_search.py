@@ -17,9 +17,13 @@ from grounded.protocols import Point
 from grounded.records import AnyOf, Location, Locator, Passage, Span, Viewer
 from grounded.retrieval import SearchResult, document_vector, search, visible_to
 from grounded.retrieval.edge import EdgeStore
-from grounded.retrieval.neighbours import GAP_CHARACTERS, MERGED_CHARACTERS, merged
+from grounded.retrieval.neighbours import GAP_CHARACTERS, MERGED_CHARACTERS, SliceText, grouped, united
 
 DIMENSION = 64
+
+
+def merged(passages: Sequence[Passage], slice_text: SliceText) -> list[Passage]:
+    return [united(*group, slice_text) for group in grouped(passages)]
 
 
 class CountingEmbedder:
@@ -226,3 +230,23 @@ def test_search_joins_neighbours_and_still_returns_k(shelf: Shelf) -> None:
     result = shelf.search("Alpha Beta Gamma", k=2, slice_text=slicer)
     assert [passage.text for passage in result.passages] == [TEXT[:47], "Delta seven eight."]
     assert len(shelf.search("Alpha Beta Gamma", k=4).passages) == 4
+
+
+def test_text_is_read_once_for_each_passage_that_was_joined(shelf: Shelf) -> None:
+    text = " ".join(f"The kettle of row {number} is red." for number in range(60))
+    asked: list[tuple[int, int]] = []
+
+    def slice_text(document: str, version: str, start: int, end: int) -> str:
+        asked.append((start, end))
+        return text[start:end]
+
+    for number in range(60):
+        sentence = f"The kettle of row {number} is red."
+        start = text.index(sentence)
+        place = Span(start=start, end=start + len(sentence))
+        # A document for every twenty rows, whose rows follow each other.
+        shelf.add(sentence, document_id=f"d{number // 20}", version="v1", span=place)
+    found = shelf.search("Which kettle is red?", k=20, slice_text=slice_text).passages
+    joined = [each.span for each in found if each.span and each.text.count("kettle") > 1]
+    assert joined
+    assert sorted(asked) == sorted((span.start, span.end) for span in joined)

@@ -68,7 +68,7 @@ class Reader:
         """
         with reading(self._engine) as connection:
             row = _found(reads.version_of(connection, document_id, version), document_id, version)
-            return reads.segments_of(row)
+            return reads.segments_of(connection, row)
 
     def visible(self, document_ids: Sequence[str], viewer: Viewer) -> set[str]:
         """Those of the documents that are live and that ``viewer`` may see on ``viewer.on``."""

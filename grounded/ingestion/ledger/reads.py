@@ -58,10 +58,17 @@ _LIVE: Select[Any] = (
     .join(versions, versions.c.id == occurrences.c.version_id)
     .join(documents, documents.c.live_version_id == versions.c.id)
 )
-# Made once: to make this statement anew takes longer than SQLite takes for it.
+# Made once: to make these statements anew takes longer than SQLite takes for them.
 _LIVE_OF_CHUNKS = _LIVE.where(occurrences.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
     occurrences.c.version_id, occurrences.c.ordinal
 )
+_VERSION = (
+    select(versions.c.id, versions.c.characters)
+    .join(documents, documents.c.id == versions.c.document_id)
+    .where(documents.c.id == bindparam("document"))
+)
+_LIVE_VERSION = _VERSION.where(versions.c.id == documents.c.live_version_id)
+_NAMED_VERSION = _VERSION.where(versions.c.version == bindparam("version"))
 
 
 def passages(
@@ -90,26 +97,23 @@ def near(connection: Connection, cache: TextCache, place: tuple[str, str, int, i
 
 
 class VersionRow(NamedTuple):
-    """A version: its number in this ledger, the length of its text, its segments as stored."""
+    """A version: its number in this ledger, and the length of its text."""
 
     id: int
     characters: int
-    segments: bytes
 
 
 def version_of(connection: Connection, document: str, version: str | None) -> VersionRow | None:
     """One version, the live one when none is named."""
-    query = select(versions.c.id, versions.c.characters, versions.c.segments).join(
-        documents, documents.c.id == versions.c.document_id
-    )
-    which = versions.c.id == documents.c.live_version_id if version is None else versions.c.version == version
-    row = connection.execute(query.where(documents.c.id == document, which)).first()
+    named = {} if version is None else {"version": version}
+    row = connection.execute(_NAMED_VERSION if named else _LIVE_VERSION, {"document": document, **named}).first()
     return None if row is None else VersionRow(*row)
 
 
-def segments_of(row: VersionRow) -> tuple[Segment, ...]:
+def segments_of(connection: Connection, row: VersionRow) -> tuple[Segment, ...]:
     """The segments of a version."""
-    return _SEGMENTS.validate_python(json.loads(zlib.decompress(row.segments)))
+    stored = connection.execute(select(versions.c.segments).where(versions.c.id == row.id)).scalar_one()
+    return _SEGMENTS.validate_python(json.loads(zlib.decompress(stored)))
 
 
 def known(connection: Connection, document_ids: Sequence[str]) -> dict[str, Known]:
