@@ -24,7 +24,7 @@ def is_decided(whole: Finding, cited: Iterable[int] = ()) -> bool:
 
 def joined(whole: Finding, parts: Sequence[Finding], shown: Sequence[ClaimPart]) -> Finding:
     """The sentence's verdict is the worst of its parts, unless it is decided as a whole."""
-    if not shown or whole.verdict in ("supported", "check_failed"):
+    if not shown or is_decided(whole):
         return whole
     worst = worst_verdict(part.verdict for part in shown)
     if whole.verdict == "contradicted" and worst != "contradicted":

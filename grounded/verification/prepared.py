@@ -179,8 +179,9 @@ class Prepared:
     def _parts(self, item: Draft, before: Sequence[Draft]) -> list[Question]:
         # What "it" means in a later part is said by the first one.
         within = [*before, *(replace(item, text=part.text) for part in item.parts[:1])]
+        cited = self._cited(item)
         scored = [self._scored(item, part.text, within if number else before) for number, part in enumerate(item.parts)]
-        return [self._judge.question(each, self._cited(item), is_part=True) for each in scored]
+        return [self._judge.question(each, cited, is_part=True) for each in scored]
 
     def _cited(self, item: Draft) -> tuple[int, ...]:
         return cited_indices(item.markers, self.passages)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pairs import load
+from pairs import drawn, load
 from sets import Example, read, reserved, training_rows
 from sklearn.linear_model import LogisticRegression
 
@@ -132,9 +131,7 @@ def main() -> None:
         examples += [
             Example("made", "train", str(n), p.claim, (p.context,), p.label) for n, p in enumerate(load(options.held))
         ]
-    if options.most is not None and options.most < len(examples):
-        examples = random.Random(1).sample(examples, options.most)
-    stack = fit(measure(examples, network))
+    stack = fit(measure(drawn(examples, options.most), network))
     options.out.write_text(json.dumps(stack, indent=1) + "\n")
     print(json.dumps(stack, indent=1))
 

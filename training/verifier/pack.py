@@ -11,13 +11,12 @@ beside them (1: a word the context does not carry, 0: one it does, -1: not learn
 from __future__ import annotations
 
 import argparse
-import random
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from network import CLAIM_TOKENS, LABELS, MAX_TOKENS
-from pairs import Pair, load
+from pairs import Pair, drawn, load
 
 FIRST, LAST = 101, 102
 """[CLS] and [SEP] in BERT's vocabulary."""
@@ -73,9 +72,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="so many pairs at most, drawn at random: for a quick try")
     options = parser.parse_args()
     pairs = [pair for path in options.pairs for pair in load(path)]
-    if options.most is not None and options.most < len(pairs):
-        pairs = random.Random(1).sample(pairs, options.most)
-    arrays = packed(pairs, options.tokenizer)
+    arrays = packed(drawn(pairs, options.most), options.tokenizer)
     np.savez_compressed(options.out, **arrays)
     print(options.out, len(arrays["length"]), "pairs,", len(arrays["ids"]), "tokens")
 

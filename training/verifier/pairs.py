@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from corpus import Site
 from edits import KEEPING, OPPOSING, WEAKENING, Draft, Editor, draft_of, written
@@ -27,6 +27,7 @@ RARITY = {
 }  # fmt: skip
 """How much sooner than others an edit is tried, since few sentences allow it."""
 LONG_CONTEXT_WORDS = 220
+T = TypeVar("T")
 UNKNOWN: Any = "unknown"
 """The label of a pair that only a teacher judges."""
 SPEAKERS = [
@@ -434,3 +435,8 @@ def save(path: Path, pairs: Iterable[Pair]) -> int:
 def load(path: Path) -> list[Pair]:
     """Read them back."""
     return [Pair(**{**row, "wrong": tuple(map(tuple, row["wrong"]))}) for row in _rows(path)]
+
+
+def drawn(rows: Sequence[T], most: int | None) -> Sequence[T]:
+    """At most so many of the rows, drawn at random; all of them when no number is given."""
+    return rows if most is None or len(rows) <= most else random.Random(1).sample(rows, most)

@@ -69,6 +69,7 @@ _VERSION = (
 )
 _LIVE_VERSION = _VERSION.where(versions.c.id == documents.c.live_version_id)
 _NAMED_VERSION = _VERSION.where(versions.c.version == bindparam("version"))
+_STORED_SEGMENTS = select(versions.c.segments).where(versions.c.id == bindparam("version_id"))
 
 
 def passages(
@@ -112,7 +113,7 @@ def version_of(connection: Connection, document: str, version: str | None) -> Ve
 
 def segments_of(connection: Connection, row: VersionRow) -> tuple[Segment, ...]:
     """The segments of a version."""
-    stored = connection.execute(select(versions.c.segments).where(versions.c.id == row.id)).scalar_one()
+    stored = connection.execute(_STORED_SEGMENTS, {"version_id": row.id}).scalar_one()
     return _SEGMENTS.validate_python(json.loads(zlib.decompress(stored)))
 
 
